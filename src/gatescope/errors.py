@@ -1,0 +1,87 @@
+"""Every exception a user can see: what happened, what was expected, how to fix it."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class GatescopeError(Exception):
+    """Base of the errors that are the user's to solve.
+
+    The command line prints the text alone, without a traceback, and exits with
+    `exit_code`.
+
+    Args:
+        happened: What went wrong, with the offending value.
+        expected: What would have been accepted.
+        fix: What to type or change.
+
+    Example:
+        >>> raise DataError("no photo in 'x/'", "a folder of photos", "check the path")
+        Traceback (most recent call last):
+        ...
+        gatescope.errors.DataError: no photo in 'x/'
+          expected: a folder of photos
+          fix: check the path
+    """
+
+    exit_code = 1
+
+    def __init__(self, happened: str, expected: str, fix: str) -> None:
+        self.happened, self.expected, self.fix = happened, expected, fix
+        super().__init__(f"{happened}\n  expected: {expected}\n  fix: {fix}")
+
+    def __reduce__(self) -> tuple[type[GatescopeError], tuple[str, str, str]]:
+        """Rebuilds from the three parts, so that errors cross process boundaries."""
+        return type(self), (self.happened, self.expected, self.fix)
+
+
+class UsageError(GatescopeError, ValueError):
+    """A command, an option or an argument cannot mean anything."""
+
+    exit_code = 2
+
+
+class ConfigurationError(GatescopeError, ValueError):
+    """A configuration contradicts itself or names what does not exist."""
+
+    exit_code = 2
+
+
+class DataError(GatescopeError, ValueError):
+    """A data set or a file of it cannot be used."""
+
+
+class PhotoError(DataError):
+    """One photo cannot be read; others may well be."""
+
+
+class BundleError(GatescopeError, ValueError):
+    """A bundle is incomplete, changed, or from another version."""
+
+
+class CheckpointError(GatescopeError, ValueError):
+    """A training cannot be resumed from what is on disk."""
+
+
+class EngineError(GatescopeError, ImportError):
+    """TensorFlow is missing or Keras runs on another backend."""
+
+
+def engine_missing(cause: ImportError) -> NoReturn:
+    """Raises an `EngineError` that says which extra to install, if `cause` is about TensorFlow.
+
+    Args:
+        cause: The import error that a lazy import met.
+
+    Raises:
+        EngineError: TensorFlow is not installed.
+        ImportError: `cause` itself, where it is about anything else.
+    """
+    if (cause.name or "").split(".")[0] != "tensorflow":
+        raise cause
+    raise EngineError(
+        "TensorFlow is not installed",
+        "one of Gatescope's engine extras",
+        "pip install 'gatescope[cpu]'   (with an NVIDIA GPU: pip install 'gatescope[gpu]')",
+    ) from cause
