@@ -1,0 +1,177 @@
+"""Line charts as inline SVG that follows the page's light or dark colours.
+
+Not matplotlib's SVG: it fixes its colours, repeats its ids from figure to figure and weighs ten
+times as much. Its tick locator is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from gatescope.report.html import Html, element, escape
+
+_WIDTH, _HEIGHT = 440, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 26, 36
+_MOST_BINS = 400  # two points a bin are as fine as the picture's pixels
+_COLOURS = 6  # style.css has as many --series-n
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart.
+
+    Args:
+        label: Its name in the legend.
+        x: Positions, rising.
+        y: Values; NaN and infinities leave a gap.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"series {self.label!r} has {len(self.x)} x but {len(self.y)} y")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Maps data to the drawing's pixels."""
+
+    x_ticks: NDArray[np.float64]
+    y_ticks: NDArray[np.float64]
+    x_range: tuple[float, float]
+
+    def x(self, value: float) -> float:
+        low, high = self.x_range
+        return _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        low, high = self.y_ticks[0], self.y_ticks[-1]
+        return float(_TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM))
+
+
+def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str) -> Html:
+    """Draws series over one pair of axes.
+
+    Lines differ in colour and in dashes; the legend gives each one's last value. Long series are
+    thinned to the lowest and highest point of each pixel column, so a spike stays visible.
+
+    Args:
+        series: The lines, at least one point among them, or a note says that there is none.
+        title: What the chart shows.
+        x_label: Name and unit of the horizontal axis.
+        y_label: Name and unit of the vertical axis.
+
+    Returns:
+        A `figure` element.
+
+    Example:
+        >>> loss = Series("train", [1, 2, 3], [2.0, 1.0, 0.5])
+        >>> chart = line_chart([loss], title="Loss", x_label="epoch", y_label="loss (nats)")
+    """
+    caption = element("figcaption", escape(title))
+    drawable = [line for line in series if any(map(math.isfinite, line.y))]
+    if not drawable:
+        return element("figure", caption, element("p", escape("No values yet.")), class_="chart")
+    frame = _fit(drawable)
+    drawing = element(
+        "svg",
+        *_axes(frame, x_label, y_label),
+        *(_line(line, frame, place % _COLOURS) for place, line in enumerate(drawable)),
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        role="img",
+        aria_label=f"{title}. {y_label} over {x_label}. " + " ".join(map(_in_words, drawable)),
+    )
+    legend = element("ul", *(_legend(line, place) for place, line in enumerate(drawable)))
+    return element("figure", caption, legend, drawing, class_="chart")
+
+
+def _fit(series: Sequence[Series]) -> _Frame:
+    x, y = (
+        np.concatenate([np.asarray(getattr(line, axis), np.float64) for line in series])
+        for axis in ("x", "y")
+    )
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    low, high = float(x.min()), float(x.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    whole = bool((x == np.round(x)).all())  # no epoch 1.5
+    x_ticks = _ticks(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole), low, high)
+    y_ticks = _ticks(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]), y.min(), y.max())
+    inside = (x_ticks >= low) & (x_ticks <= high)
+    return _Frame(x_ticks[inside], y_ticks, (low, high))
+
+
+def _ticks(locator: MaxNLocator, low: float, high: float) -> NDArray[np.float64]:
+    return np.asarray(locator.tick_values(low, high), np.float64)
+
+
+def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Html]:
+    foot, edge = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    parts = [_text(_LEFT, 12, y_label, "start"), _text(edge, _HEIGHT - 2, x_label, "end")]
+    for value in frame.y_ticks.tolist():
+        y = frame.y(value)
+        parts.append(element("path", d=f"M{_LEFT} {y:.1f}H{edge}", class_="grid"))
+        parts.append(_text(_LEFT - 6, y + 4, _number(value), "end"))
+    for value in frame.x_ticks.tolist():
+        x = frame.x(value)
+        parts.append(element("path", d=f"M{x:.1f} {foot}v4", class_="tick"))
+        parts.append(_text(x, foot + 17, _number(value), "middle"))
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> Html:
+    return element("text", escape(text), x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 10):,g}"
+
+
+def _line(line: Series, frame: _Frame, colour: int) -> Html:
+    x, y = _thin(np.asarray(line.x, np.float64), np.asarray(line.y, np.float64))
+    path, drawing = "", False
+    for across, up in zip(x.tolist(), y.tolist(), strict=True):
+        if math.isfinite(up):
+            # h0 gives a point between two gaps its round cap, though it has no length.
+            start, rest = ("L", "") if drawing else ("M", "h0")
+            path += f"{start}{frame.x(across):.1f} {frame.y(up):.1f}{rest}"
+        drawing = math.isfinite(up)
+    return element("path", d=path, class_=f"series series-{colour}")
+
+
+def _thin(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Keeps, of each of `_MOST_BINS` stretches, its lowest and its highest point or its gap."""
+    if len(x) <= 2 * _MOST_BINS:
+        return x, y
+    kept: set[int] = {0, len(x) - 1}
+    for stretch in np.array_split(np.arange(len(x)), _MOST_BINS):
+        kept |= {int(stretch[np.argmin(y[stretch])]), int(stretch[np.argmax(y[stretch])])}
+    order = sorted(kept)
+    return x[order], y[order]
+
+
+def _last(line: Series) -> str:
+    return f"{[value for value in line.y if math.isfinite(value)][-1]:.4g}"
+
+
+def _in_words(line: Series) -> str:
+    first = next(value for value in line.y if math.isfinite(value))
+    return f"{line.label}: from {first:.4g} to {_last(line)}."
+
+
+def _legend(line: Series, place: int) -> Html:
+    stroke = element("path", d="M2 6H26", class_=f"series series-{place % _COLOURS}")
+    swatch = element("svg", stroke, viewBox="0 0 28 12", aria_hidden="true")
+    value = element("b", escape(_last(line)))
+    return element("li", swatch, escape(f"{line.label} "), value)

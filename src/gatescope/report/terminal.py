@@ -1,0 +1,111 @@
+"""Terminal output: aligned tables, a one-screen summary, progress bars.
+
+Everything returned is a rich renderable for the caller's own `Console`. Text is never read as
+rich markup, so a caption or a file name with brackets shows as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from gatescope.report.cells import Row, check_rows, format_columns
+
+
+def table(rows: Sequence[Row], columns: Sequence[str], *, title: str | None = None) -> Table:
+    """Draws rows under column names, columns of numbers flushed right.
+
+    Args:
+        rows: Cells of any type; see `gatescope.report.cells.format_column`.
+        columns: One name per cell of a row.
+        title: Written above the table.
+
+    Returns:
+        A renderable for `rich.console.Console.print`.
+
+    Raises:
+        ValueError: A row is longer or shorter than `columns`.
+
+    Example:
+        >>> Console(width=40).print(table([("dev", 0.68)], ("split", "CIDEr")))  # doctest: +SKIP
+    """
+    check_rows(rows, columns)
+    heading = None if title is None else Text(title, style="bold")
+    drawn = Table(title=heading, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
+    formatted = format_columns(rows, len(columns))
+    for name, (_, numeric) in zip(columns, formatted, strict=True):
+        drawn.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for cells in zip(*(cells for cells, _ in formatted), strict=True):
+        drawn.add_row(*map(Text, cells))
+    return drawn
+
+
+def summary(title: str, facts: Sequence[tuple[str, object]], *more: RenderableType) -> Panel:
+    """Draws what a run came to, for one screen.
+
+    Args:
+        title: Names the run.
+        facts: Pairs of a label and its value.
+        *more: Tables or text to stand below the facts.
+
+    Returns:
+        A panel.
+
+    Example:
+        >>> Console().print(summary("demo", [("report", "report.html")]))  # doctest: +SKIP
+    """
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in facts:
+        grid.add_row(Text(label), Text(str(value)))
+    spaced = [part for renderable in more for part in (Text(""), renderable)]
+    heading = Text(title, style="bold")
+    return Panel(Group(grid, *spaced), title=heading, title_align="left", box=box.ROUNDED)
+
+
+def progress(console: Console | None = None) -> Progress:
+    """A progress display that ends in a status of the caller's, such as the live loss.
+
+    Args:
+        console: Where to draw; standard output by default.
+
+    Returns:
+        A `rich.progress.Progress`; pass `status="loss 2.31"` to its `add_task` and `update`.
+
+    Example:
+        >>> with progress() as bars:  # doctest: +SKIP
+        ...     task = bars.add_task("training", total=100, status="")
+        ...     bars.update(task, advance=1, status="loss 2.31")
+    """
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        _Status(),
+        console=console,
+    )
+
+
+class _Status(ProgressColumn):
+    """Shows a task's `status` field as plain text."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields.get("status", "")))
