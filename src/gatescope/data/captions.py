@@ -120,9 +120,7 @@ def load_captions(path: str | os.PathLike[str]) -> CaptionDataset:
     lists = {} if any(entry.split for entry in entries.values()) else split_lists(files[0].parent)
     unlisted = tuple(name for name in entries if lists and name not in lists)
 
-    captions = {
-        name: tuple(filter(None, map(str.strip, e.captions))) for name, e in entries.items()
-    }
+    captions = {name: tuple(filter(None, map(_cleaned, e.captions))) for name, e in entries.items()}
     kept = [name for name, texts in captions.items() if texts and (name in lists or not lists)]
     photo_folder = PhotoFolder(root)
     paths = {name: found for name in kept if (found := photo_folder.find(name))}

@@ -1,1 +1,1 @@
-"""layers"""
+"""Keras layers that Keras lacks: region proposals, RoIAlign, attention over regions."""

