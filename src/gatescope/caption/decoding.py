@@ -121,9 +121,20 @@ def beam_search(
 
     first = (tf.constant(0), words, logprobs, weights, total, last, done, states)
     _, words, logprobs, weights, total, *_ = tf.while_loop(
-        lambda t, *state: (t < length) & ~tf.reduce_all(state[5]), body, first
+        lambda t, *state: (t < length) & ~tf.reduce_all(state[5]), _keeping_shapes(body), first
     )
     return _ranked(words, logprobs, weights, total, decoding, special)
+
+
+def _keeping_shapes(body: Callable[..., tuple[object, ...]]) -> Callable[..., tuple[object, ...]]:
+    """Tells the loop that no step changes a shape; gathering along beams forgets the batch."""
+
+    def kept(*state: object) -> tuple[object, ...]:
+        return tf.nest.map_structure(
+            lambda new, old: tf.ensure_shape(new, old.shape), body(*state), state
+        )
+
+    return kept
 
 
 def _forbidden(t: tf.Tensor, size: tf.Tensor, length: int, special: SpecialTokens) -> tf.Tensor:
@@ -174,7 +185,7 @@ def sample(
         states: First states, `(photos, units)` each.
         captions: Samples a photo.
         longest: Most words; a caption without an end token ran over.
-        special: Ids of the tokens that are not words; padding and start are never drawn.
+        special: Ids of the tokens that are not words; only the end token is ever drawn.
         seed: Two integers for stateless draws.
 
     Returns:
@@ -191,9 +202,9 @@ def sample(
     ) -> tuple[object, ...]:
         scores, states, _ = step(last, states)
         size = tf.shape(scores)[-1]
-        never = tf.reduce_sum(tf.one_hot([special.pad, special.start], size), 0)
+        never = tf.reduce_sum(tf.one_hot([special.pad, special.start, special.unknown], size), 0)
         flat = tf.reshape(scores + FORBIDDEN * never, (-1, size))
-        drawn = tf.random.stateless_categorical(flat, 1, seed + [0, t], tf.int32)
+        drawn = tf.random.stateless_categorical(flat, 1, seed + tf.stack([0, t]), tf.int32)
         word = tf.where(done, special.pad, tf.reshape(drawn, (batch, captions)))
         return t + 1, words.write(t, word), word, done | (word == special.end), states
 

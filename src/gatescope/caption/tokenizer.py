@@ -128,27 +128,32 @@ _READ_AS: Final = {
 _WRITTEN_AS: Final = {
     "(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-",
 }  # fmt: skip
-_QUOTES: Final = (
-    r"\x91-\x94\x96\x97\xab\xbb\u2013-\u2015\u2018\u2019\u201b-\u201d\u2026\u2039\u203a"
+_QUOTES: Final = r"\x91-\x94\xab\xbb\u2018-\u201f\u2039\u203a"
+_STRAIGHT: Final = str.maketrans(
+    dict.fromkeys("\x91\u2018\u201b\u2039", "`")
+    | dict.fromkeys("\x92\u2019\u203a", "'")
+    | dict.fromkeys("\x93\xab\u201c", "``")
+    | dict.fromkeys("\x94\xbb\u201d", "''")
 )
 _STRANGE: Final = re.compile(
     rf"&(?:quot|(?i:amp|lt|gt|nbsp|md|[mn]dash));"
-    rf"|[^\x00-\x7f{_MARKS}{_SIGNS}{_QUOTES}\u058a\u066b\u066c\u2010\u2011\u2044]"
+    rf"|[^\x00-\x7f{_MARKS}{_SIGNS}{_QUOTES}\x85\x96\x97\u2013-\u2015\u2026\u058a\u066b\u066c\u2010\u2011\u2044]"
 )
 _GAP: Final = re.compile(r"[\s\0-\x1f\x7f\u058a\u066b\u066c\u2010\u2011]*")
 _LINE_BREAK: Final = re.compile(r"[\n-\r\x85\u2028\u2029]")
 # Words with a space in them: tags, 3 1/2, (555) 123 4567, no. 5 and . . .
-_SPANNING: Final = re.compile(r"<[!?/A-Za-z]|[\d).]\s+[\d(.+]")
+_SPANNING: Final = re.compile(r"<[!?/A-Za-z]|[\d).]\s+[\d(.+]|\b[A-Za-z]\.\s+[A-Z]")
 _LETTER: Final = rf"(?:[^\W\d_{_SIGNS}]|[{_MARKS}]|&[aeiouAEIOU](?i:acute|grave|uml);)"
 _ALNUM: Final = rf"[^\W_{_SIGNS}]"
 _WORD: Final = rf"{_LETTER}(?:{_LETTER}|\d)*(?:[.!?]{_LETTER}(?:{_LETTER}|\d)*)*"  # also dog.cat
 _INITIALS: Final = r"[A-Za-z](?:\.[A-Za-z])+"
-_COMPOUND: Final = rf"{_ALNUM}+(?:(?:_|{_HYPHEN}){_ALNUM}+)*"
+_PART: Final = rf"(?:[dDlLoO]{_APOSTROPHE}(?:{_LETTER}|\d))?{_ALNUM}+"  # d'oeuvre
+_COMPOUND: Final = rf"{_PART}(?:(?:_|{_HYPHEN}){_PART})*"
 _NUMBERED: Final = rf"[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:{_INITIALS}\.|[A-Za-z0-9]+))+"  # 1,000-foot
 _NUMBER: Final = r"(?:\d+(?:[.,:\u066b\u066c]\d+)*|(?:[.,:\u066b\u066c]\d+)+)"
-_HOST: Final = r"[^ \t\n\r\f`\"<>|.!?(){},"
-_PATH: Final = r"(?:/[^ \t\n\r\f\"<>|()]+[^ \t\n\r\f\"<>|.!?(){},-])?"
-_MAIL: Final = r"[^ \t\n\r\f\"<>|(){}\xa0."
+_HOST: Final = r"[^\0 \t\n\r\f`\"<>|.!?(){},"
+_PATH: Final = r"(?:/[^\0 \t\n\r\f\"<>|()]+[^\0 \t\n\r\f\"<>|.!?(){},-])?"
+_MAIL: Final = r"[^\0 \t\n\r\f\"<>|(){}\xa0"
 # Abbreviations that keep their full stop before anything, ...
 _TITLES: Final = (
     "adj|adm|adv|alex|assoc|asst|attys?|ave|brig|capt|cf|cie|cmdr|col|comdr|cpl|dept|det|drs?|"
@@ -168,6 +173,17 @@ _CAPITALIZED: Final = (
 )
 # ... only before a number.
 _NUMERATIONS: Final = "art|ca|figs?|nos?|op|pp|prop"
+# After a single letter with a full stop these open a sentence: "vitamin c. The".
+_OPENINGS: Final = (
+    "A(?i:n|s|t|bout|ccording|dditionally|fter)?|B(?i:ut)|E(?i:arlier)|H(?i:er?|ere|owever)|"
+    "I(?i:f|n|t)|L(?i:ast)|M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|"
+    "S(?i:he|ince|o|ome|uch)|T(?i:he|hat|heir|hen|here|hese|hey|his)|W(?i:e|hat|hen|hile)|"
+    "Y(?i:et|ou)"
+)
+_FILE_TYPES: Final = (
+    "bat|bmp|c|cgi|class|cpp|dll|doc|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|"
+    "ppt|ps|py|sql|tar|txt|wav|x|xml|zip"
+)
 
 
 @cache
@@ -177,7 +193,7 @@ def _rules() -> tuple[re.Pattern[str], ...]:
     A group named `clitic` gets a straight apostrophe, one named `round` has its parentheses
     written as `-lrb-` and `-rrb-`.
     """
-    apostrophe, hyphen = _APOSTROPHE, _HYPHEN
+    apostrophe, acute = _APOSTROPHE, rf"(?:{_APOSTROPHE}|[`\u2018\u201b\x91])"
     tag_name = r"[A-Za-z][A-Za-z0-9:._-]*"
     slashed = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     patterns = (
@@ -189,17 +205,17 @@ def _rules() -> tuple[re.Pattern[str], ...]:
         r"(?i:not|na|ta|me|is|was)",
         rf"({_WORD})(?:{apostrophe}(?i:[dms]|ll|re|ve))?",
         # do|n't, it|'s
-        rf"([A-Za-z]*[A-MO-Za-mo-z])[nN]{apostrophe}[tT]",
+        rf"([A-Za-z]*[A-MO-Za-mo-z])[nN]{acute}[tT]",
         rf"(?P<clitic>(?i:{apostrophe}(?:[dms]|ll|re|ve)))[^A-Za-z]",
-        rf"(?P<clitic>(?i:n(?:{apostrophe}|`)t))[^A-Za-z]",
         # words with an apostrophe of their own: rock 'n' roll, '90s, o'clock, O'Brien, Xi'an
         rf"((?i:{apostrophe}(?:n{apostrophe}?|em|cause|till?|[2-9]0s)|[dlj]{apostrophe}"
         rf"|(?:dunkin|somethin|ol){apostrophe}|(?:c{apostrophe}mo|cap{apostrophe})n"
-        rf"|ma{apostrophe}am|o{apostrophe}clock|s{apostrophe}mores|n?e{apostrophe}er))",
-        rf"(y{apostrophe}){_LETTER}",
-        rf"([A-HJ-XZdln]{apostrophe}{_LETTER}{{2,}})",
-        rf"({_LETTER}+[aeiouyAEIOUY]{apostrophe}[aeiouA-Z]{_LETTER}*)",
+        rf"|ma{apostrophe}am|o{apostrophe}clock|s{apostrophe}mores|nor{apostrophe}easter|n?e{apostrophe}er))",
+        rf"([yY]{apostrophe}){_LETTER}",
+        rf"([A-HJ-XZn]{acute}{_LETTER}{{2,}})",
+        rf"({_LETTER}+[aeiouyAEIOUY]{acute}[aeiouA-Z]{_LETTER}*)",
         rf"({apostrophe}\d\d)\s",
+        rf"(?P<clitic>(?i:n{acute}t))[^A-Za-z]",
         # numbers, dates, fractions, telephone numbers
         rf"([-+]?{_NUMBER})",
         r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4})",
@@ -209,33 +225,36 @@ def _rules() -> tuple[re.Pattern[str], ...]:
         r"[0-9]{3,4}[- \xa0]?[0-9]{3,5})",
         # compounds: t-shirt, 1,000-foot, snow_board, and/or, AT&T
         rf"({_COMPOUND})",
-        rf"([dDlLoO]{apostrophe}{_LETTER}{_ALNUM}*(?:{hyphen}{_ALNUM}+)*)",
-        rf"({_NUMBERED})",
+        r"((?i:anti|pro)-)",
         rf"({slashed}(?:\\?/{slashed}){{1,2}})",
         r"([A-Z]+(?:[+&][A-Z]+)+)",
         # abbreviations and what else keeps its full stop
         rf"({_INITIALS}\.)",
         rf"((?:(?i:{_TITLES})|[Mm][ft][Gg])\.)",
         rf"((?:(?i:{_SHORT_FORMS})|{_CAPITALIZED}|[Pp]{{1,2}}t[ey][sS]?)\.)(?s:..)",
+        rf"({_NUMBERED})",
+        rf"([A-Za-z])\.\s+(?:{_OPENINGS})\s",
         rf"((?i:{_NUMERATIONS})\.)\s?\d",
-        rf"((?:{_WORD}|{_COMPOUND}|{_NUMBERED})\.)[,;:\u3001]",
+        *(rf"({word}\.)[,;:\u3001]" for word in (_WORD, _COMPOUND, _NUMBERED)),
         # addresses and names of the web
-        r"((?i:https?)://[^ \t\n\r\f\"<>|(){}]+[^ \t\n\r\f\"<>|.!?(){},-])",
+        r"((?i:https?)://[^\0 \t\n\r\f\"<>|(){}]+[^\0 \t\n\r\f\"<>|.!?(){},-])",
         rf"((?i:www)\.(?:{_HOST}]+\.)+[a-zA-Z]{{2,4}}{_PATH})",
         rf"((?:{_HOST}-_$']+\.)+(?i:com|net|org|edu){_PATH})",
-        rf"([a-zA-Z0-9][^ \t\n\r\f\"<>|()\xa0]*@{_MAIL}]+(?:\.{_MAIL}]+)*)",
-        rf"(@[A-Za-z_]\w*|#{_LETTER}+)",
-        # punctuation, which is dropped
-        rf"(?P<dropped>{apostrophe})[A-Za-z]\S",  # opens a quotation: 'next is not 'n
-        rf"(?P<dropped>{apostrophe}{{1,2}}|``?|-{{1,4}}|\.{{3,5}}|(?:\.[ \xa0]){{2,4}}\.)",
-        r"(?P<dropped>[\".?!,:;])",
-        rf"(?P<dropped>[{_QUOTES}])",
+        rf"({_ALNUM}+(?:\.{_ALNUM}+)*\.(?i:{_FILE_TYPES}))(?:\s|[.?!,])",
+        rf"(<?[a-zA-Z0-9]{_MAIL}]*@{_MAIL}.]+(?:\.{_MAIL}.]+)*>?)",
+        rf"(@[A-Za-z_][A-Za-z_0-9]*|#{_LETTER}+)",
+        # punctuation, which is dropped; pairs of curly quotation marks may remain
+        r"(?P<dropped>')[A-Za-z]\S",  # opens a quotation: 'next is not 'n
+        rf"(?P<clitic>(?i:{apostrophe}(?:[dms]|ll|re|ve)))",
+        rf"(?P<dropped>''|``?|{apostrophe}|-{{1,4}}|\.{{3,5}}|(?:\.[ \xa0]){{2,4}}\.)",
+        r"(?P<dropped>[\".?!,:;\x85\x96\x97\u2013-\u2015\u2026])",
+        rf"(?P<quotes>[`{_QUOTES}]{{1,2}})",
         # runs of signs, faces, currencies, entities, and what is left
-        r"([!?]+|-+|_+|@+|#+|\*+|~~+|<<|>>|[\x93\xab\u201c]{2}|[\x94\xbb\u201d]{2})",
+        r"([!?]+|-+|_+|@+|#+|\*+|(?:\\\*)+|<<|>>)",
         r"(?P<round>[<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]])[^A-Za-z0-9]",
         r"(?P<round>[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\))",
         r"(?P<round>\([\^x=~<>']-[\^x=~<>'`]\))",
-        r"([A-Z]+\$|[cfCF]#|&#\d+;|&(?i:ht|tl|ur|lr|qc|ql|qr|odq|cdq);)",
+        r"([A-Z]+\$|[cfCF]#|[cC]\+\+|&#\d+;|&(?i:ht|tl|ur|lr|qc|ql|qr|odq|cdq);)",
         r"((?s:.))",
     )
     return tuple(map(re.compile, patterns))
@@ -264,17 +283,23 @@ def _scanned(text: str) -> Iterator[str]:
             return
         longest = max(matches, key=re.Match.end)  # the first of equals
         position = longest.end(1)
-        if longest.lastgroup != "dropped":
-            yield _written(longest)
+        if word := _written(longest):
+            yield word
 
 
 def _written(match: re.Match[str]) -> str:
-    """The word of `match` as the original writes it."""
+    """The word of `match` as the original writes it; "" for punctuation."""
     word = match[1]
-    if match.lastgroup == "clitic":
-        word = re.sub(_APOSTROPHE, "'", word)
-    elif match.lastgroup == "round":
-        word = word.replace("(", "-lrb-").replace(")", "-rrb-")
+    match match.lastgroup:
+        case "dropped":
+            return ""
+        case "clitic":
+            word = re.sub(_APOSTROPHE, "'", word)
+        case "round":
+            word = word.replace("(", "-lrb-").replace(")", "-rrb-")
+        case "quotes":
+            word = word.translate(_STRAIGHT)
+            return "" if word in {"'", "`", "''", "``"} else word
     return _WRITTEN_AS.get(word, word).replace(" ", "\xa0").lower()
 
 
