@@ -113,7 +113,7 @@ _SIGNS: Final = (
     r"\xa1\xa5-\xa9\xac\xae-\xb4\xb6-\xb9\xbf\xd7\xf7\u037e\u0387\u0589\u05be\u05c0\u05c3\u05c6"
     r"\u05f3\u05f4\u0600-\u0603\u0606-\u060c\u0614\u061b\u061e\u061f\u066a\u066d\u06d4"
     r"\u0700-\u070d\u07f6-\u07f8\u0964\u0965\u0e3f\u0e4f\u1fbd\u2016\u2017\u201a\u201e-\u2023"
-    r"\u2030-\u2038\u203b\u203e-\u2043\u2070\u2074-\u207e\u2080-\u208e\u20a4\u2100\u2101"
+    r"\u2030-\u2038\u203b\u203e-\u2042\u2044\u2070\u2074-\u207e\u2080-\u208e\u20a4\u2100\u2101"
     r"\u2103-\u2106\u2108\u2109\u2114\u2116-\u2118\u211e-\u2123\u2125\u2127\u2129\u212e\u213a"
     r"\u213b\u2140-\u2144\u214a-\u214d\u214f\u2155-\u215e\u2190-\u2bff\u3001\u3002\u3012\u30fb"
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0\uffe1\uffe5\uffe6"
@@ -143,6 +143,11 @@ _GAP: Final = re.compile(r"[\s\0-\x1f\x7f\u058a\u066b\u066c\u2010\u2011]*")
 _LINE_BREAK: Final = re.compile(r"[\n-\r\x85\u2028\u2029]")
 # Words with a space in them: tags, 3 1/2, (555) 123 4567, no. 5 and . . .
 _SPANNING: Final = re.compile(r"<[!?/A-Za-z]|[\d).]\s+[\d(.+]|\b[A-Za-z]\.\s+[A-Z]")
+# Words with an apostrophe of their own; ' stands for any apostrophe.
+_ONE_WORD: Final = (
+    "'n'?|'em|'cause|'till?|'[2-9]0s|[dlj]'|dunkin'|somethin'|ol'|c'mon|c'est|cap'n|cont'd[.]|"
+    "ev'ry|n?e'er|li'l|ma'am|nat'l|nor'easter|o'clock|o'o|s'mores"
+).replace("'", _APOSTROPHE)
 _LETTER: Final = rf"(?:[^\W\d_{_SIGNS}]|[{_MARKS}]|&[aeiouAEIOU](?i:acute|grave|uml);)"
 _ALNUM: Final = rf"[^\W_{_SIGNS}]"
 _WORD: Final = rf"{_LETTER}(?:{_LETTER}|\d)*(?:[.!?]{_LETTER}(?:{_LETTER}|\d)*)*"  # also dog.cat
@@ -151,7 +156,7 @@ _PART: Final = rf"(?:[dDlLoO]{_APOSTROPHE}(?:{_LETTER}|\d))?{_ALNUM}+"  # d'oeuv
 _COMPOUND: Final = rf"{_PART}(?:(?:_|{_HYPHEN}){_PART})*"
 _NUMBERED: Final = rf"[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:{_INITIALS}\.|[A-Za-z0-9]+))+"  # 1,000-foot
 _NUMBER: Final = r"(?:\d+(?:[.,:\u066b\u066c]\d+)*|(?:[.,:\u066b\u066c]\d+)+)"
-_HOST: Final = r"[^\0 \t\n\r\f`\"<>|.!?(){},"
+_HOST: Final = r"[^\0 \t\n\r\f\"<>|.!?(){},"
 _PATH: Final = r"(?:/[^\0 \t\n\r\f\"<>|()]+[^\0 \t\n\r\f\"<>|.!?(){},-])?"
 _MAIL: Final = r"[^\0 \t\n\r\f\"<>|(){}\xa0"
 # Abbreviations that keep their full stop before anything, ...
@@ -193,29 +198,28 @@ def _rules() -> tuple[re.Pattern[str], ...]:
     A group named `clitic` gets a straight apostrophe, one named `round` has its parentheses
     written as `-lrb-` and `-rrb-`.
     """
-    apostrophe, acute = _APOSTROPHE, rf"(?:{_APOSTROPHE}|[`\u2018\u201b\x91])"
-    tag_name = r"[A-Za-z][A-Za-z0-9:._-]*"
+    apostrophe, tick = _APOSTROPHE, rf"(?:{_APOSTROPHE}|[`\u2018\u201b\x91])"
+    name = r"[A-Za-z][A-Za-z0-9:._-]*"
+    attribute = rf"""{name}(?: *= *(?:"[^"]*"|'[^']*'))?"""
+    tag = rf"(<(?:[!?][A-Za-z-][^>]*|/{name} *|{name}(?: +{attribute})* */? *)>)"
     slashed = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     patterns = (
         # tags: <b>, </b>, <img src="x" />, <!-- x -->
-        rf"""(<(?:[!?][A-Za-z-][^>]*|/{tag_name} *|{tag_name}"""
-        rf"""(?: +{tag_name}(?: *= *(?:"[^"]*"|'[^']*'))?)* */? *)>)""",
+        tag,
         # two words in one: can|not, gon|na, 't|is
         r"((?i:can(?=not)|gon(?=na)|got(?=ta)|lem(?=me)|gim(?=me)|wan(?=na)|'t(?=is|was)))"
         r"(?i:not|na|ta|me|is|was)",
         rf"({_WORD})(?:{apostrophe}(?i:[dms]|ll|re|ve))?",
         # do|n't, it|'s
-        rf"([A-Za-z]*[A-MO-Za-mo-z])[nN]{acute}[tT]",
+        rf"([A-Za-z]*[A-MO-Za-mo-z])[nN]{tick}[tT]",
         rf"(?P<clitic>(?i:{apostrophe}(?:[dms]|ll|re|ve)))[^A-Za-z]",
         # words with an apostrophe of their own: rock 'n' roll, '90s, o'clock, O'Brien, Xi'an
-        rf"((?i:{apostrophe}(?:n{apostrophe}?|em|cause|till?|[2-9]0s)|[dlj]{apostrophe}"
-        rf"|(?:dunkin|somethin|ol){apostrophe}|(?:c{apostrophe}mo|cap{apostrophe})n"
-        rf"|ma{apostrophe}am|o{apostrophe}clock|s{apostrophe}mores|nor{apostrophe}easter|n?e{apostrophe}er))",
+        rf"((?i:{_ONE_WORD}))",
         rf"([yY]{apostrophe}){_LETTER}",
-        rf"([A-HJ-XZn]{acute}{_LETTER}{{2,}})",
-        rf"({_LETTER}+[aeiouyAEIOUY]{acute}[aeiouA-Z]{_LETTER}*)",
+        rf"([A-HJ-XZn]{tick}{_LETTER}{{2,}})",
+        rf"({_LETTER}+[aeiouyAEIOUY]{tick}[aeiouA-Z]{_LETTER}*)",
         rf"({apostrophe}\d\d)\s",
-        rf"(?P<clitic>(?i:n{acute}t))[^A-Za-z]",
+        rf"(?P<clitic>(?i:n{tick}t))[^A-Za-z]",
         # numbers, dates, fractions, telephone numbers
         rf"([-+]?{_NUMBER})",
         r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4})",
@@ -233,13 +237,13 @@ def _rules() -> tuple[re.Pattern[str], ...]:
         rf"((?:(?i:{_TITLES})|[Mm][ft][Gg])\.)",
         rf"((?:(?i:{_SHORT_FORMS})|{_CAPITALIZED}|[Pp]{{1,2}}t[ey][sS]?)\.)(?s:..)",
         rf"({_NUMBERED})",
-        rf"([A-Za-z])\.\s+(?:{_OPENINGS})\s",
+        rf"([A-Za-z])\.\s+(?:{_OPENINGS}|{tag})\s",
         rf"((?i:{_NUMERATIONS})\.)\s?\d",
         *(rf"({word}\.)[,;:\u3001]" for word in (_WORD, _COMPOUND, _NUMBERED)),
         # addresses and names of the web
         r"((?i:https?)://[^\0 \t\n\r\f\"<>|(){}]+[^\0 \t\n\r\f\"<>|.!?(){},-])",
         rf"((?i:www)\.(?:{_HOST}]+\.)+[a-zA-Z]{{2,4}}{_PATH})",
-        rf"((?:{_HOST}-_$']+\.)+(?i:com|net|org|edu){_PATH})",
+        rf"((?:{_HOST}-_$'`]+\.)+(?i:com|net|org|edu){_PATH})",
         rf"({_ALNUM}+(?:\.{_ALNUM}+)*\.(?i:{_FILE_TYPES}))(?:\s|[.?!,])",
         rf"(<?[a-zA-Z0-9]{_MAIL}]*@{_MAIL}.]+(?:\.{_MAIL}.]+)*>?)",
         rf"(@[A-Za-z_][A-Za-z_0-9]*|#{_LETTER}+)",
@@ -294,7 +298,7 @@ def _written(match: re.Match[str]) -> str:
         case "dropped":
             return ""
         case "clitic":
-            word = re.sub(_APOSTROPHE, "'", word)
+            word = word.replace("&apos;", "'").translate(_STRAIGHT)
         case "round":
             word = word.replace("(", "-lrb-").replace(")", "-rrb-")
         case "quotes":
