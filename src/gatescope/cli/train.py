@@ -1,0 +1,79 @@
+"""`gatescope train`: one command a kind of network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatescope.cli.files import existing
+from gatescope.cli.terminal import engine_starting, output
+from gatescope.errors import UsageError
+
+train = typer.Typer(name="train", no_args_is_help=True, help="Train a network of your own.")
+
+RunOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where the run is kept; made if it is not there.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a setting of the recipe, such as training.epochs=12. May be repeated.",
+    ),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped.")]
+
+
+@train.command("caption")
+def train_caption(
+    data: Annotated[
+        Path,
+        typer.Option(metavar="PATH", help="Photos with captions, in any of the usual formats."),
+    ],
+    run: RunOption,
+    settings: SetOption = None,
+    resume: ResumeOption = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="BUNDLE",
+            help="Start from a trained captioner: 'shipped', or a bundle's folder.",
+        ),
+    ] = None,
+) -> None:
+    """Train a captioner on photos with captions; the best so far is always in DIR/bundle."""
+    existing(data, "a folder of photos with captions, or its caption file")
+    _check_run(run)
+    _check_start(start)
+    with engine_starting():
+        from gatescope.caption.bundle import SHIPPED
+        from gatescope.caption.fitting import fit
+        from gatescope.recipes import override
+        from gatescope.recipes.caption import recipe
+    chosen = override(recipe(), settings or ())
+    begin = SHIPPED if start == "shipped" else Path(start) if start else None
+    fit(chosen, data, run, resume=resume, start=begin, console=output())
+
+
+@train.command("scenes")
+def train_scenes(run: RunOption, settings: SetOption = None, resume: ResumeOption = False) -> None:
+    """Train a captioner on generated scenes, where what is right is known exactly."""
+    _check_run(run)
+    with engine_starting():
+        from gatescope.recipes import override, scenes
+    chosen = override(scenes.recipe(), settings or ())
+    scenes.run(chosen, run, resume=resume, console=output())
+
+
+def _check_run(run: Path) -> None:
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{str(run)!r} is a file", "a folder for the run", "name another --run")
+
+
+def _check_start(start: str | None) -> None:
+    if start not in (None, "shipped"):
+        existing(Path(start), "'shipped', or the folder of a bundle such as runs/mine/bundle")
