@@ -129,11 +129,11 @@ class CaptionDecoder(keras.Model):
     def teach(self, memory: Memory, words_BGT: tf.Tensor, *, training: bool = False) -> Step:
         """Reads whole captions at once: logits `(B, G, T, V)`, weights `(B, G, T, K + 1)`."""
         shape = tf.shape(words_BGT)
-        captions, steps = shape[1], words_BGT.shape[2]
+        captions, steps = shape[1], shape[2]
         units = self.config.units
         word = self.dropout(self.words(words_BGT), training=training)
         projected = self.word_input(word) + memory.photo[:, None, None]
-        projected = tf.reshape(projected, (-1, steps, projected.shape[-1]))
+        projected = tf.reshape(projected, (shape[0] * captions, steps, projected.shape[-1]))
         states = tuple(tf.repeat(state, captions, axis=0) for state in memory.states)
         output, last = self.cell.sequence(projected, states)
         # All steps of all captions of one photo ask the same memory.

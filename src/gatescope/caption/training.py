@@ -67,8 +67,8 @@ class CaptionTraining(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    teach: StageTraining = StageTraining(epochs=12, learning_rate=8e-4)
-    tune: StageTraining = StageTraining(epochs=5, learning_rate=1e-4)
+    teach: StageTraining = StageTraining(epochs=5, learning_rate=8e-4)
+    tune: StageTraining = StageTraining(epochs=7, learning_rate=2e-4)
     reward: StageTraining = StageTraining(epochs=8, learning_rate=5e-5)
     batch_size: PositiveInt = 16
     captions: PositiveInt = 5
@@ -118,11 +118,15 @@ class TrainingSet:
 
     def dataset(self, stage: Stage, training: CaptionTraining, epoch: int) -> tf.data.Dataset:
         """`batches` as a `tf.data.Dataset` that is read ahead on a thread of its own."""
-        first = next(self.batches(stage, training, epoch))
-        signature = tf.nest.map_structure(
-            lambda part: tf.TensorSpec((None, *part.shape[1:-1], None), part.dtype), first
-        )
-        signature[0]["photos"] = tf.TensorSpec((None,), tf.int32)
+        source = self.cache.maps if stage == "tune" else self.cache.features
+        words = tf.TensorSpec((None, self.words.shape[1], None), tf.int32)
+        inputs = {
+            "features": tf.TensorSpec((None, *source.shape[2:]), tf.float32),
+            "boxes": tf.TensorSpec((None, *self.cache.boxes.shape[2:]), tf.float32),
+            "words": words,
+            "photos": tf.TensorSpec((None,), tf.int32),
+        }
+        signature = (inputs, words)
         return tf.data.Dataset.from_generator(
             lambda: self.batches(stage, training, epoch), output_signature=signature
         ).prefetch(2)
@@ -144,14 +148,9 @@ def encode_captions(
     return words
 
 
-# Lengths are rounded up to this, since every new length compiles a new step.
-LENGTH_STEP = 4
-
-
 def trimmed(words_BGT: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Cuts columns that are padding for every caption, to a multiple of `LENGTH_STEP` + 1."""
-    longest = int((words_BGT != SPECIAL.pad).sum(-1).max()) - 1
-    return words_BGT[:, :, : -(-longest // LENGTH_STEP) * LENGTH_STEP + 1]
+    """Cuts the columns that are padding for every caption."""
+    return words_BGT[:, :, : int((words_BGT != SPECIAL.pad).sum(-1).max())]
 
 
 class TeachTrainer(keras.Model):
@@ -170,6 +169,7 @@ class TeachTrainer(keras.Model):
         super().__init__()
         self.decoder, self.top, self.label_smoothing = decoder, top, label_smoothing
         self.align = RoIAlign(dtype="float32")
+        self.built = True  # of parts that are
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         features = self.features(inputs["features"], inputs["boxes"])
@@ -226,6 +226,7 @@ class RewardTrainer(keras.Model):
         self.samples, self.longest = samples, longest
         self.seeds = keras.random.SeedGenerator(seed)
         self.reward_mean = keras.metrics.Mean("reward")
+        self.built = True  # of parts that are
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         return self.decoder(inputs["features"], inputs["boxes"], inputs["words"])

@@ -1,0 +1,314 @@
+"""Captions photos with a bundle and tells where each word came from."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from PIL import Image
+
+from gatescope.caption.bundle import SHIPPED, Bundle, load_bundle
+from gatescope.caption.decoding import Hypotheses
+from gatescope.caption.evaluation import Search, compiled_search
+from gatescope.caption.faithfulness import Proof, prove_words
+from gatescope.caption.vocabulary import SPECIAL
+from gatescope.data.photos import read_photo
+from gatescope.errors import PhotoError, UsageError
+from gatescope.models.regions import Regions
+
+Box = tuple[float, float, float, float]
+Reading = tuple[Path, Future[NDArray[np.uint8] | PhotoError]]
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a caption and where it came from.
+
+    Args:
+        text: The word.
+        region: The region with the largest weight, `(y0, x0, y1, x1)` relative to the photo.
+        weight: That region's share of the attention, in [0, 1].
+        logprob: Natural logarithm of the word's probability.
+        entropy: Of the attention over regions and sentinel, in bits; flat attention, which
+            explains nothing, has the logarithm of their number.
+        visual: Whether regions together outweigh the sentinel, which stands for "no need to
+            look" (Lu et al. 2017).
+        proof: What masking the region did to the word, where it was asked for.
+    """
+
+    text: str
+    region: Box
+    weight: float
+    logprob: float
+    entropy: float
+    visual: bool
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """A photo's caption.
+
+    Args:
+        source: File, or pixels `(height, width, 3)`.
+        text: The caption.
+        words: Its words in order.
+        confidence: Calibrated on dev, in [0, 1].
+        sure: False where confidence is below the bundle's threshold.
+        alternatives: Other captions of the beam, best first.
+    """
+
+    source: Path | NDArray[np.uint8]
+    text: str
+    words: tuple[Word, ...]
+    confidence: float
+    sure: bool
+    alternatives: tuple[str, ...]
+
+    @property
+    def path(self) -> Path | None:
+        """The photo's file; None where pixels were given."""
+        return self.source if isinstance(self.source, Path) else None
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for a JSON line."""
+        told = {
+            name: getattr(self, name) for name in ("text", "confidence", "sure", "alternatives")
+        }
+        words = [asdict(word) for word in self.words]
+        return {"photo": str(self.path) if self.path else None, **told, "words": words}
+
+
+@dataclass(frozen=True)
+class PhotoFailure:
+    """A photo that could not be captioned.
+
+    Args:
+        path: The photo's file.
+        error: Why.
+    """
+
+    path: Path
+    error: PhotoError
+
+
+def load_captioner(path: str | os.PathLike[str] | None = None) -> Captioner:
+    """Opens a captioner.
+
+    Args:
+        path: Folder of a bundle; None for the one that is shipped.
+
+    Raises:
+        BundleError: The bundle cannot be used.
+
+    Example:
+        >>> captioner = gs.load_captioner()
+        >>> caption = captioner.caption("photo.jpg")
+        >>> caption.text, caption.words[1].region
+    """
+    return Captioner(load_bundle(Path(path) if path is not None else SHIPPED))
+
+
+class Captioner:
+    """Captions photos and says which region made each word.
+
+    Args:
+        bundle: Weights, words and configuration.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._searches: dict[int, Search] = {}
+
+    def caption(
+        self,
+        photo: str | os.PathLike[str] | NDArray[np.uint8],
+        *,
+        beam: int = 3,
+        boxes: Sequence[Sequence[float]] | None = None,
+        prove: bool = False,
+    ) -> Caption:
+        """Captions one photo.
+
+        Args:
+            photo: File, or pixels `(height, width, 3)`, RGB in [0, 255].
+            beam: Hypotheses kept; also the number of alternatives plus one.
+            boxes: Regions of your own, `(y0, x0, y1, x1)` relative to the photo, in place of
+                the proposed ones; the whole photo and the coarse grid stay.
+            prove: Whether each visual word's region is masked to see if it mattered.
+
+        Raises:
+            PhotoError: The photo cannot be read.
+            UsageError: A box is not inside the photo, or the array is not a photo.
+        """
+        source = photo if isinstance(photo, np.ndarray) else Path(photo)
+        (caption,) = self._captions([source], [self._pixels(source)], beam, prove, boxes)
+        return caption
+
+    def caption_all(
+        self, paths: Iterable[Path], *, beam: int = 3, prove: bool = False
+    ) -> Iterator[Caption | PhotoFailure]:
+        """Captions many photos in batches; results stream in the order of `paths`.
+
+        Args:
+            paths: Files.
+            beam: Hypotheses kept.
+            prove: Whether each visual word's region is masked to see if it mattered.
+
+        Yields:
+            A caption for each photo, or a failure that says why there is none.
+        """
+        files = iter(paths)
+        with ThreadPoolExecutor(2) as pool:
+            ahead = self._reading(pool, files)
+            while batch := ahead:
+                ahead = self._reading(pool, files)
+                yield from self._told(
+                    [(path, pixels.result()) for path, pixels in batch], beam, prove
+                )
+
+    def _reading(self, pool: ThreadPoolExecutor, files: Iterator[Path]) -> list[Reading]:
+        return [(path, pool.submit(self._try_pixels, path)) for path in islice(files, BATCH)]
+
+    def _told(
+        self, read: list[tuple[Path, NDArray[np.uint8] | PhotoError]], beam: int, prove: bool
+    ) -> Iterator[Caption | PhotoFailure]:
+        good = [(path, pixels) for path, pixels in read if not isinstance(pixels, PhotoError)]
+        sources, pixels = [path for path, _ in good], [pixels for _, pixels in good]
+        captions = iter(self._captions(sources, pixels, beam, prove) if good else [])
+        for path, found in read:
+            yield PhotoFailure(path, found) if isinstance(found, PhotoError) else next(captions)
+
+    def _pixels(self, source: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        size = self.bundle.description.regions.photo_size
+        if isinstance(source, Path):
+            return read_photo(source, size=size)
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+            raise UsageError(
+                f"the array has shape {source.shape} and type {source.dtype}",
+                "pixels of shape (height, width, 3) and type uint8, RGB",
+                "convert it, or pass the photo's path",
+            )
+        # The same path as a file's: through a lossless picture in memory.
+        file = io.BytesIO()
+        Image.fromarray(source).save(file, "PPM")
+        file.seek(0)
+        return read_photo(file, size=size)
+
+    def _try_pixels(self, path: Path) -> NDArray[np.uint8] | PhotoError:
+        try:
+            return self._pixels(path)
+        except PhotoError as error:
+            return error
+
+    def _captions(
+        self,
+        sources: Sequence[Path | NDArray[np.uint8]],
+        pixels: Sequence[NDArray[np.uint8]],
+        beam: int,
+        prove: bool,
+        boxes: Sequence[Sequence[float]] | None = None,
+    ) -> list[Caption]:
+        photos = np.stack(pixels)
+        regions = self._regions(photos, boxes)
+        found = self._search(beam)(regions.features, regions.boxes)
+        told = [
+            self._caption(source, Hypotheses(*(part[place].numpy() for part in found)), place_boxes)
+            for place, (source, place_boxes) in enumerate(
+                zip(sources, regions.boxes.numpy(), strict=True)
+            )
+        ]
+        if not prove:
+            return told
+        return [
+            self._proved(caption, photo, place_boxes, found.words[place, 0].numpy())
+            for place, (caption, photo, place_boxes) in enumerate(
+                zip(told, photos, regions.boxes.numpy(), strict=True)
+            )
+        ]
+
+    def _regions(
+        self, photos: NDArray[np.uint8], boxes: Sequence[Sequence[float]] | None
+    ) -> Regions:
+        detector = self.bundle.detector
+        if boxes is None:
+            return detector.regions(photos)
+        own = np.concatenate([_checked(boxes), detector.config.fallback()])[None]
+        maps = detector.maps(photos)
+        return Regions(tf.constant(own), tf.zeros(own.shape[:2]), detector.features(maps, own))
+
+    def _search(self, beam: int) -> Search:
+        if beam not in self._searches:
+            decoding = self.bundle.description.decoding.model_copy(update={"beam": beam})
+            self._searches[beam] = compiled_search(self.bundle.decoder, decoding)
+        return self._searches[beam]
+
+    def _caption(
+        self, source: Path | NDArray[np.uint8], found: Hypotheses, boxes_K4: NDArray[np.float32]
+    ) -> Caption:
+        vocabulary, calibration = self.bundle.vocabulary, self.bundle.description.calibration
+        texts = vocabulary.spell(found.words[0])
+        said = found.words[0] != SPECIAL.pad
+        confidence = calibration.confidence(float(found.logprobs[0][said].mean()))
+        words = tuple(
+            _word(text, weights, float(logprob), boxes_K4)
+            for text, weights, logprob in zip(
+                texts, found.weights[0], found.logprobs[0], strict=False
+            )
+        )
+        return Caption(
+            source=source,
+            text=" ".join(texts),
+            words=words,
+            confidence=confidence,
+            sure=confidence >= calibration.threshold,
+            alternatives=tuple(vocabulary.decode(ids) for ids in found.words[1:]),
+        )
+
+    def _proved(
+        self,
+        caption: Caption,
+        photo: NDArray[np.uint8],
+        boxes_K4: NDArray[np.float32],
+        ids: NDArray[np.int32],
+    ) -> Caption:
+        asked = [place for place, word in enumerate(caption.words) if word.visual]
+        regions = [caption.words[place].region for place in asked]
+        proofs = dict(
+            zip(asked, prove_words(self.bundle, photo, boxes_K4, ids, asked, regions), strict=True)
+        )
+        words = (replace(word, proof=proofs.get(place)) for place, word in enumerate(caption.words))
+        return replace(caption, words=tuple(words))
+
+
+def _word(
+    text: str, weights: NDArray[np.float32], logprob: float, boxes_K4: NDArray[np.float32]
+) -> Word:
+    regions, sentinel = weights[:-1], weights[-1]
+    top = int(regions.argmax())
+    y0, x0, y1, x1 = (round(float(side), 4) for side in boxes_K4[top])
+    entropy = -float((weights * np.log2(np.maximum(weights, 1e-12))).sum())
+    visual = bool(regions.sum() > sentinel)
+    return Word(text, (y0, x0, y1, x1), float(regions[top]), logprob, entropy, visual)
+
+
+def _checked(boxes: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+    array = np.asarray(boxes, np.float32)
+    if array.ndim == 2 and array.shape[1:] == (4,) and len(array):
+        inside = (array >= 0).all() and (array <= 1).all()
+        if inside and (array[:, :2] < array[:, 2:]).all():
+            return array
+    raise UsageError(
+        f"boxes {np.array2string(array, threshold=8)} are not boxes inside a photo",
+        "rows of (y0, x0, y1, x1) relative to the photo, each in [0, 1], y0 < y1 and x0 < x1",
+        "divide pixel rows by the photo's height and pixel columns by its width",
+    )

@@ -1,0 +1,57 @@
+"""Captions as plain data for `report` to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import exp
+
+from gatescope.caption.captioner import Caption, Word
+from gatescope.data.photos import read_photo
+from gatescope.report.captions import CaptionView, WordView, caption_gallery
+from gatescope.report.html import Html, page, paragraph, section
+
+HOW_TO_READ = (
+    "Each coloured word was made by the region of the same colour: point at a word, or tap it, to "
+    "see its region alone. The bar is the region's share of the attention. Words without colour "
+    "needed no region."
+)
+READ_WITH_CARE = (
+    "Such captions miscount, guess gender and name the wrong object now and then: read them before "
+    "they serve as anyone's alt text."
+)
+
+
+def captions_page(captions: Iterable[Caption], title: str) -> str:
+    """One self-contained HTML page with every caption and the region of each word."""
+    return page(title, section(title, captions_gallery(captions, name="photos")))
+
+
+def captions_gallery(captions: Iterable[Caption], *, name: str) -> Html:
+    """The captions one below the other, for inside a section."""
+    gallery = caption_gallery([caption_view(caption) for caption in captions], name=name)
+    return Html(paragraph(HOW_TO_READ) + gallery + paragraph(READ_WITH_CARE, class_="note"))
+
+
+def caption_view(caption: Caption, name: str = "") -> CaptionView:
+    """What `report` draws of one caption."""
+    path = caption.path
+    return CaptionView(
+        photo=read_photo(path) if path else caption.source,
+        name=name or (path.name if path else "photo"),
+        words=tuple(map(_word_view, caption.words)),
+        sure=caption.sure,
+        confidence=caption.confidence,
+        alternatives=caption.alternatives,
+    )
+
+
+def _word_view(word: Word) -> WordView:
+    return WordView(
+        text=word.text,
+        box=word.region if word.visual else None,
+        weight=word.weight,
+        probability=exp(word.logprob),
+        entropy=word.entropy,
+        hidden=word.proof.masked if word.proof else None,
+        hidden_random=word.proof.random if word.proof else None,
+    )
