@@ -39,7 +39,7 @@ def main() -> None:
     """
     _let_any_text_out()
     try:
-        app()
+        app(prog_name="gatescope")
     except EXPECTED as error:
         sys.exit(report_failure(error))
 
