@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatescope.caption.tokenizer import tokenize
@@ -38,6 +38,7 @@ def test_line_breaks_in_a_caption_separate_words_and_nothing_else(line_break, wo
     assert tokenize(f"a dog{line_break}runs", words=words) == ["a", "dog", "runs"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["ptb", "unicode"]))
 def test_any_text_becomes_words_without_spaces_or_line_breaks(text, words):
     for word in tokenize(text, words=words):
@@ -45,6 +46,7 @@ def test_any_text_becomes_words_without_spaces_or_line_breaks(text, words):
         assert not set(word) & {" ", *LINE_BREAKS}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "dog", "man's", "T-shirt", "can't", "5:30", "(", "No.", "3"]))
 )
