@@ -49,13 +49,26 @@ class Cell(keras.layers.Layer):
     def sequence(
         self, projected_MTG: tf.Tensor, states: tuple[tf.Tensor, ...]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Runs all steps; returns outputs and last-state candidates, each `(M, T, U)`."""
-        outputs, lasts = [], []
-        for projected in tf.unstack(projected_MTG, axis=1):
-            states = self(projected, states)
-            outputs.append(states[0])
-            lasts.append(states[-1])
-        return tf.stack(outputs, 1), tf.stack(lasts, 1)
+        """Runs all steps; returns outputs and last states, each `(M, T, U)`."""
+        steps = tf.transpose(projected_MTG, (1, 0, 2))
+        count = tf.shape(steps)[0]
+        shape = (projected_MTG.shape[0], self.units)
+        outputs, lasts = (
+            tf.TensorArray(steps.dtype, count, element_shape=shape) for _ in range(2)
+        )
+
+        def body(
+            t: tf.Tensor,
+            states: tuple[tf.Tensor, ...],
+            outputs: tf.TensorArray,
+            lasts: tf.TensorArray,
+        ) -> tuple[object, ...]:
+            states = self(steps[t], states)
+            return t + 1, states, outputs.write(t, states[0]), lasts.write(t, states[-1])
+
+        first = (tf.constant(0), states, outputs, lasts)
+        _, _, outputs, lasts = tf.while_loop(lambda t, *_: t < count, body, first)
+        return tf.transpose(outputs.stack(), (1, 0, 2)), tf.transpose(lasts.stack(), (1, 0, 2))
 
 
 @keras.saving.register_keras_serializable("gatescope")
