@@ -21,7 +21,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Change a setting of the recipe, such as training.epochs=12. May be repeated.",
+        help="Change a setting of the recipe, such as training.batch_size=32. May be repeated.",
     ),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped.")]

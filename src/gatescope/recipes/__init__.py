@@ -1,7 +1,7 @@
 """Complete configurations, each with its expected band and its baseline.
 
 A recipe is a frozen pydantic model that a function returns; `override` changes single settings of
-it, as `--set training.epochs=12` on the command line does.
+it, as `--set training.batch_size=32` on the command line does.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
             setting, or the recipe with all its changes, does not accept.
 
     Example:
-        >>> override(recipe(), ["training.epochs=12", "decoder.cell=gru"]).training.epochs
-        12
+        >>> override(recipe(), ["training.batch_size=32", "decoder.cell=gru"]).decoder.cell
+        'gru'
     """
     changes = [_parsed(assignment) for assignment in assignments]
     for change in changes:
@@ -58,7 +58,7 @@ def _parsed(assignment: str) -> _Change:
     name, equals, text = assignment.partition("=")
     if not equals:
         raise ConfigurationError(
-            f"{assignment!r} sets nothing", "name=value", "write it like training.epochs=12"
+            f"{assignment!r} sets nothing", "name=value", "write it like training.batch_size=32"
         )
     return _Change(name.strip().split("."), text.strip())
 
@@ -75,14 +75,20 @@ def _check_name(recipe: BaseModel, name: str) -> None:
     names = list(_names(recipe))
     if name in names:
         return
-    tails = [known for known in names if known.rpartition(".")[2] == name]
-    near = tails or get_close_matches(name, names, n=2)
+    near = _nearest(name, names)
     known = ", ".join(names)
     raise ConfigurationError(
         f"there is no setting {name!r}",
         f"one of {known}",
         f"did you mean {' or '.join(near)}?" if near else "name one of these",
     )
+
+
+def _nearest(name: str, names: Sequence[str]) -> list[str]:
+    """Settings whose last part was typed right, wherever they are; else those spelled alike."""
+    last = name.rpartition(".")[2]
+    same = [known for known in names if known.rpartition(".")[2] == last]
+    return same or get_close_matches(name, names, n=2)
 
 
 def _changed(model: Recipe, changes: Sequence[_Change], depth: int) -> Recipe:
