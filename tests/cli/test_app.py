@@ -14,7 +14,15 @@ import typer
 
 from gatescope.cli.app import app
 
-COMMANDS = ["demo", "caption", "evaluate", "train caption", "train scenes", "data check"]
+COMMANDS = [
+    "demo",
+    "caption",
+    "evaluate",
+    "train caption",
+    "train scenes",
+    "train regions",
+    "data check",
+]
 
 
 def raising(error: BaseException) -> Callable[..., None]:
@@ -113,6 +121,7 @@ def test_usage_errors_exit_with_2_and_say_how_it_goes(gatescope, typed: str) -> 
         "train caption --data . --run photo.jpg",
         "train caption --data . --run r --from absent",
         "train scenes --run photo.jpg",
+        "train regions --data absent --run r",
         "data check absent",
         "demo --out nowhere/report.html",
     ],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gatescope.cli.files import existing
-from gatescope.cli.terminal import engine_starting, output
+from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
 from gatescope.errors import UsageError
 
 train = typer.Typer(name="train", no_args_is_help=True, help="Train a network of your own.")
@@ -67,6 +67,26 @@ def train_scenes(run: RunOption, settings: SetOption = None, resume: ResumeOptio
         from gatescope.recipes import override, scenes
     chosen = override(scenes.recipe(), settings or ())
     scenes.run(chosen, run, resume=resume, console=output())
+
+
+@train.command("regions")
+def train_regions(
+    data: Annotated[
+        Path, typer.Option(metavar="PATH", help="A COCO instances file, or the folder it is in.")
+    ],
+    run: RunOption,
+    settings: SetOption = None,
+) -> None:
+    """Train a region proposal network, to be named in --set proposals=DIR for a captioner."""
+    existing(data, "a COCO instances file, or the folder it is in")
+    _check_run(run)
+    with engine_starting():
+        from gatescope.recipes import override
+        from gatescope.training import regions
+    chosen = override(regions.RegionRecipe(), settings or ())
+    with progress_bars() as report:
+        regions.train_regions(data, run, chosen, progress=report)
+    output().print(f"proposal network in {printable(str(run))}", markup=False)
 
 
 def _check_run(run: Path) -> None:

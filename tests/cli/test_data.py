@@ -1,0 +1,59 @@
+"""`gatescope data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    lines = ["photo,caption,split"]
+    for name, split in (("a", "train"), ("b", "train"), ("c", "dev")):
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8)).save(tmp_path / f"{name}.png")
+        lines.append(f"{name}.png,a {name} dog's café,{split}")
+    (tmp_path / "captions.csv").write_text("\n".join(lines), "utf-8")
+    return tmp_path
+
+
+def rows(text: str) -> dict[str, str]:
+    cells = (line.strip().split("  ", 1) for line in text.splitlines() if "  " in line.strip())
+    return {label.strip(): found.strip() for label, found in cells}
+
+
+def test_what_is_there_is_told(gatescope, folder: Path) -> None:
+    answer = gatescope("data", "check", folder)
+    assert answer.code == 0
+    found = rows(answer.out)
+    assert found["train photos"] == "2 with 2 captions"
+    assert found["dev photos"] == "1 with 1 captions"
+    assert found["unreadable photos"] == "0"
+
+
+def test_a_photo_that_cannot_be_read_is_told(gatescope, folder: Path) -> None:
+    (folder / "b.png").write_bytes(b"no photo")
+    assert rows(gatescope("data", "check", folder).out)["unreadable photos"].startswith("1: ")
+
+
+def test_the_splitting_of_words_can_be_chosen(gatescope, folder: Path) -> None:
+    (ptb,), (unicode,) = (
+        [
+            found
+            for label, found in rows(
+                gatescope("data", "check", folder, "--words", words).out
+            ).items()
+            if label == "words seen 1+ times"
+        ]
+        for words in ("ptb", "unicode")
+    )
+    assert ptb != unicode
+
+
+def test_a_folder_without_captions_is_told(gatescope, tmp_path: Path) -> None:
+    answer = gatescope("data", "check", tmp_path)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("Error: there is no caption file in")
