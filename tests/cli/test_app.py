@@ -90,6 +90,7 @@ def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, me
         "nonsense",
         "caption",
         "caption --beam 0 photo.jpg",
+        "caption --beam 101 photo.jpg",
         "caption --beam many photo.jpg",
         "evaluate",
         "evaluate run --split all",

@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[object]:
         calls.extend([bundle, data, split, beam])
         progress(2, 2)
         scores = Scores(0.6, 0.4, 0.3, 0.2, 0.45, 0.675, 0.01, 0.9)
-        return Evaluation(split, 1000, beam, scores, {"a.jpg": "a dog"})
+        return Evaluation(split, 1000, beam, scores, {"a.jpg": "a dog"}, ("b.jpg",))
 
     monkeypatch.setattr(evaluation, "evaluate", evaluate)
     monkeypatch.chdir(tmp_path)
@@ -69,9 +69,22 @@ def test_a_bundle_without_data_is_told(gatescope, asked) -> None:
     assert answer.code == 2
     assert answer.err.splitlines() == [
         "Error: there is nothing to score 'run/bundle' on",
-        "  expected: photos with captions, which only the folder of a run knows",
+        "  expected: photos with captions; the folder of a captioner's run knows its own",
         "  fix: name them with --data",
     ]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{not json", '{"data": 3}'])
+def test_a_run_that_names_no_data_is_told(gatescope, asked, content: str) -> None:
+    Path("run/recipe.json").write_text(content)
+    answer = gatescope("evaluate", "run")
+    assert (answer.code, asked) == (2, [])
+    assert "there is nothing to score 'run' on" in answer.err
+
+
+def test_photos_that_were_left_out_are_told(gatescope, asked) -> None:
+    answer = gatescope("evaluate", "run")
+    assert "left out, for it cannot be read: b.jpg" in answer.err.splitlines()
 
 
 def test_a_run_whose_data_have_moved_is_told(gatescope, asked, tmp_path: Path) -> None:

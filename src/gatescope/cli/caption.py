@@ -36,7 +36,7 @@ def caption(
         Path | None,
         typer.Option(metavar="FILE", help="Also write a page that draws each word's region."),
     ] = None,
-    beam: Annotated[int, typer.Option(min=1, help="Captions followed at a time.")] = 3,
+    beam: Annotated[int, typer.Option(min=1, max=100, help="Captions followed at a time.")] = 3,
     prove: Annotated[
         bool,
         typer.Option("--prove", help="Hide each word's region and tell how far the word falls."),
@@ -155,7 +155,7 @@ def _print(result: Caption, *, as_json: bool) -> None:
     line.append(result.text or "(no caption)", style="not dim")
     if not result.sure:
         line.append("  (not sure)", style="not dim yellow")
-    console.print(line)
+    console.print(line, soft_wrap=True)
     rows = _proof_rows(result)
     if rows:
         from gatescope.report.terminal import table

@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(metavar="PATH", help="Photos with captions; a run's own by default."),
     ] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which photos.")] = "dev",
-    beam: Annotated[int, typer.Option(min=1, help="Captions followed at a time.")] = 3,
+    beam: Annotated[int, typer.Option(min=1, max=100, help="Captions followed at a time.")] = 3,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where scores and captions are saved.")
     ] = Path("scores.json"),
@@ -64,14 +64,24 @@ def _bundle_and_data(folder: Path, data: Path | None) -> tuple[Path, Path]:
     recipe, bundle = folder / RECIPE, folder
     if recipe.is_file():
         bundle = existing(folder / BUNDLE, "the bundle of a run whose first stage is finished")
-        data = data or Path(json.loads(recipe.read_text("utf-8"))["data"])
+        data = data or _trained_on(recipe)
     if data is None:
         raise UsageError(
             f"there is nothing to score {str(folder)!r} on",
-            "photos with captions, which only the folder of a run knows",
+            "photos with captions; the folder of a captioner's run knows its own",
             "name them with --data",
         )
     return bundle, existing(data, "a folder of photos with captions, or its caption file")
+
+
+def _trained_on(recipe: Path) -> Path | None:
+    """A run's data set; None where it made its own or the file is damaged."""
+    try:
+        asked = json.loads(recipe.read_bytes())
+    except ValueError:
+        return None
+    named = asked.get("data") if isinstance(asked, dict) else None
+    return Path(named) if isinstance(named, str) else None
 
 
 def _print(evaluation: Evaluation) -> None:
@@ -80,6 +90,8 @@ def _print(evaluation: Evaluation) -> None:
     rows = [(_NAMES.get(name, name), value) for name, value in asdict(evaluation.scores).items()]
     title = f"{evaluation.split}, {evaluation.photos:,} photos, beam {evaluation.beam}"
     output().print(table(rows, ("score", "captioner"), title=title))
+    for name in evaluation.unreadable:
+        typer.echo(f"left out, for it cannot be read: {printable(name)}", err=True)
 
 
 def _save(evaluation: Evaluation, out: Path) -> None:
@@ -87,4 +99,4 @@ def _save(evaluation: Evaluation, out: Path) -> None:
 
     text = json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False)
     atomic_write(out, text.encode("utf-8", "replace"))
-    output().print(f"saved in {printable(str(out))}", markup=False)
+    typer.echo(f"saved in {printable(str(out))}")

@@ -32,7 +32,7 @@ def notes() -> Console:
 def _console(file: TextIO) -> Console:
     from rich.console import Console
 
-    return Console(file=file, highlight=False, soft_wrap=True)
+    return Console(file=file, highlight=False)
 
 
 def complain(error: GatescopeError) -> None:
@@ -89,7 +89,8 @@ def _without_startup_notices() -> Iterator[TextIO]:
         noise, through = os.pipe()
         filtering = subprocess.Popen(command, stdin=noise, stdout=stderr)  # noqa: S603
         os.dup2(through, 2)
-        os.close(noise), os.close(through)
+        os.close(noise)
+        os.close(through)
         try:
             yield stderr
         finally:

@@ -86,7 +86,7 @@ def train_regions(
     chosen = override(regions.RegionRecipe(), settings or ())
     with progress_bars() as report:
         regions.train_regions(data, run, chosen, progress=report)
-    output().print(f"proposal network in {printable(str(run))}", markup=False)
+    typer.echo(f"proposal network in {printable(str(run))}")
 
 
 def _check_run(run: Path) -> None:
