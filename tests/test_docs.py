@@ -40,7 +40,9 @@ def check_command(line: str) -> str:
         name.append(words.pop(0))
         assert name[-1] in command.commands, f"{line}: there is no command {' '.join(name)}"
         command = command.commands[name[-1]]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    known = {"--help"}
+    for parameter in command.params:
+        known |= {*parameter.opts, *parameter.secondary_opts}
     for word in words:
         assert not word.startswith("--") or word in known, f"{line}: there is no option {word}"
     return " ".join(name)

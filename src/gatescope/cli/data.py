@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gatescope.cli.files import existing
-from gatescope.cli.terminal import output, progress_bars
+from gatescope.cli.scores import score_table
+from gatescope.cli.terminal import engine_starting, output, progress_bars
+from gatescope.errors import DataError
+
+if TYPE_CHECKING:
+    from gatescope.data.captions import CaptionDataset
+
+Words = Literal["ptb", "unicode"]
 
 data = typer.Typer(name="data", no_args_is_help=True, help="Look at data before training on them.")
 
@@ -18,7 +25,7 @@ data = typer.Typer(name="data", no_args_is_help=True, help="Look at data before 
 def check(
     path: Annotated[Path, typer.Argument(help="Photos with captions, or their caption file.")],
     words: Annotated[
-        Literal["ptb", "unicode"],
+        Words,
         typer.Option(help="How captions are split: ptb for English, unicode for any language."),
     ] = "ptb",
 ) -> None:
@@ -35,3 +42,19 @@ def check(
         progress = partial(report, "opening photos")
         found = check_captions(dataset, tokenize=partial(tokenize, words=words), progress=progress)
     output().print(table(check_rows(found), ("what", "found")))
+    _tell_score_to_beat(dataset, words)
+
+
+def _tell_score_to_beat(dataset: CaptionDataset, words: Words) -> None:
+    train, dev = dataset.split("train"), dataset.split("dev")
+    with engine_starting():
+        from gatescope.caption.baseline import nearest_photo
+    try:
+        with progress_bars() as report:
+            progress = partial(report, "nearest training photos")
+            scores = nearest_photo(train, dev, words=words, progress=progress)
+    except DataError as error:
+        typer.echo(f"no score to beat: {error.happened}")
+        return
+    title = f"to beat on dev, {len(dev):,} photos"
+    output().print(score_table(title, {"nearest photo": scores}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,22 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gatescope.cli.files import existing, writable
+from gatescope.cli.scores import score_table
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
-from gatescope.errors import UsageError
+from gatescope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from gatescope.caption.evaluation import Evaluation
-
-_NAMES = {
-    "bleu1": "BLEU-1",
-    "bleu2": "BLEU-2",
-    "bleu3": "BLEU-3",
-    "bleu4": "BLEU-4",
-    "rouge_l": "ROUGE-L",
-    "cider": "CIDEr-D",
-    "bad_endings": "bad endings",
-    "distinct": "distinct captions",
-}
+    from gatescope.caption.metrics import Scores
+    from gatescope.caption.tokenizer import Words
 
 
 def evaluate(
@@ -42,6 +35,9 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where scores and captions are saved.")
     ] = Path("scores.json"),
+    baseline: Annotated[
+        bool, typer.Option(help="Also score the captions of the nearest training photos.")
+    ] = True,
 ) -> None:
     """Score a captioner on photos whose captions are known."""
     existing(captioner, "the folder of a run or of a bundle")
@@ -53,8 +49,12 @@ def evaluate(
     with progress_bars() as report:
         progress = partial(report, "captioning")
         found = evaluation.evaluate(bundle, photos, split=split, beam=beam, progress=progress)
-    _print(found)
-    _save(found, out)
+        words = _splitting(bundle)
+        _save(found, words, None, out)
+        nearest = _baseline(photos, split, words, report) if baseline else None
+    _save(found, words, nearest, out)
+    _print(found, words, nearest)
+    typer.echo(f"saved in {printable(str(out))}")
 
 
 def _bundle_and_data(folder: Path, data: Path | None) -> tuple[Path, Path]:
@@ -84,19 +84,51 @@ def _trained_on(recipe: Path) -> Path | None:
     return Path(named) if isinstance(named, str) else None
 
 
-def _print(evaluation: Evaluation) -> None:
-    from gatescope.report.terminal import table
+def _splitting(bundle: Path) -> Words:
+    """How a bundle, which has just been opened, splits text into words."""
+    from gatescope.caption.bundle import DESCRIPTION
 
-    rows = [(_NAMES.get(name, name), value) for name, value in asdict(evaluation.scores).items()]
+    splitting: Words = json.loads((bundle / DESCRIPTION).read_bytes())["splitting"]
+    return splitting
+
+
+def _baseline(
+    data: Path, split: str, words: Words, report: Callable[[str, int, int], None]
+) -> Scores | None:
+    """Scores of the nearest training photos' captions, where there are such photos to ask."""
+    from gatescope.caption.baseline import nearest_photo
+    from gatescope.data.captions import load_captions
+
+    dataset = load_captions(data)
+    train, asked = dataset.split("train"), dataset.split(split)
+    if split == "train" or not train:
+        return None
+    progress = partial(report, "nearest training photos")
+    try:
+        return nearest_photo(train, asked, words=words, progress=progress)
+    except DataError:  # too few of them
+        return None
+
+
+def _print(evaluation: Evaluation, words: Words, baseline: Scores | None) -> None:
     title = f"{evaluation.split}, {evaluation.photos:,} photos, beam {evaluation.beam}"
-    output().print(table(rows, ("score", "captioner"), title=title))
+    # Scores on other than English words compare with no published ones.
+    title += "" if words == "ptb" else f", {words} words"
+    scores = {"captioner": evaluation.scores}
+    if baseline:
+        scores["nearest photo"] = baseline
+    output().print(score_table(title, scores))
     for name in evaluation.unreadable:
         typer.echo(f"left out, for it cannot be read: {printable(name)}", err=True)
 
 
-def _save(evaluation: Evaluation, out: Path) -> None:
+def _save(evaluation: Evaluation, words: Words, baseline: Scores | None, out: Path) -> None:
     from gatescope.runs.files import atomic_write
 
-    text = json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False)
+    told = {
+        **evaluation.to_dict(),
+        "words": words,
+        "baseline": asdict(baseline) if baseline else None,
+    }
+    text = json.dumps(told, indent=1, ensure_ascii=False)
     atomic_write(out, text.encode("utf-8", "replace"))
-    typer.echo(f"saved in {printable(str(out))}")
