@@ -7,6 +7,7 @@ name any callable, so the unpickler here knows four names and refuses every othe
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pickle
 from collections import OrderedDict
@@ -20,6 +21,9 @@ from gatescope.errors import DataError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+
+# What unpickling and unpacking raise on files of another layout.
+_DAMAGE = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError)
 
 
 class _Storage(NamedTuple):
@@ -82,8 +86,8 @@ def read_state_dict(path: Path, *, sha256: str) -> dict[str, NDArray[np.generic]
         Arrays by name, contiguous, in the file's order.
 
     Raises:
-        DataError: The digest differs, the layout is another one, or the pickle names a
-            callable outside the four that a state dict needs.
+        DataError: The digest differs, the layout is another one, the file is cut short, or the
+            pickle names a callable outside the four that a state dict needs.
 
     Example:
         >>> weights = read_state_dict(path, sha256="5793...77db")
@@ -91,15 +95,26 @@ def read_state_dict(path: Path, *, sha256: str) -> dict[str, NDArray[np.generic]
         (32, 3, 3, 3)
     """
     _check_digest(path, sha256)
-    with path.open("rb") as file:
-        magic, protocol, _, tensors, keys = (_StateDictUnpickler(file).load() for _ in range(5))
-        if (magic, protocol) != (LEGACY_MAGIC, PROTOCOL):
-            raise DataError(
-                f"{path.name} is not a legacy PyTorch state dict",
-                f"magic number {LEGACY_MAGIC:#x} and protocol {PROTOCOL}",
-                "reinstall the package that carries it",
-            )
-        storages = _read_storages(file, keys, tensors)
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except DataError:
+        raise
+    except _DAMAGE as cause:
+        raise DataError(
+            f"{path.name} is not a complete legacy PyTorch state dict: {cause}",
+            f"magic number {LEGACY_MAGIC:#x}, protocol {PROTOCOL}, five pickles and raw tensors",
+            "reinstall the package that carries it",
+        ) from cause
+
+
+def _read(file: BinaryIO) -> dict[str, NDArray[np.generic]]:
+    for expected in (LEGACY_MAGIC, PROTOCOL):
+        found = _StateDictUnpickler(file).load()
+        if found != expected:
+            raise ValueError(f"it has {found!r} where {expected:#x} belongs")
+    _, tensors, keys = (_StateDictUnpickler(file).load() for _ in range(3))
+    storages = _read_storages(file, keys, tensors)
     return {name: _strided(tensor, storages) for name, tensor in tensors.items()}
 
 
@@ -120,15 +135,22 @@ def _read_storages(
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
     storages = {}
     for key in keys:
-        count = int.from_bytes(file.read(8), "little")
+        count = int.from_bytes(_exactly(8, file), "little")
         dtype = np.dtype(dtypes[key])
-        storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
+        storages[key] = np.frombuffer(_exactly(count * dtype.itemsize, file), dtype)
     return storages
+
+
+def _exactly(size: int, file: BinaryIO) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError(f"it ends {size - len(data)} bytes early")
+    return data
 
 
 def _strided(tensor: _Tensor, storages: dict[str, NDArray[np.generic]]) -> NDArray[np.generic]:
     """Copies a tensor out of its storage; many of these are stored channels-last."""
-    flat = storages[tensor.storage.key][tensor.offset :]
-    strides = tuple(flat.itemsize * step for step in tensor.stride)
-    view = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
-    return np.ascontiguousarray(view)
+    # By index rather than as_strided, which would read beyond a storage that is too small.
+    steps = (np.arange(size) * step for size, step in zip(tensor.shape, tensor.stride, strict=True))
+    index = functools.reduce(np.add.outer, steps, np.array(tensor.offset))
+    return np.asarray(storages[tensor.storage.key][index])

@@ -1,0 +1,87 @@
+"""Cells with their input product taken out, against Keras' own cells with the same weights."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gatescope.layers.recurrence import Cell, GRUCell, LSTMCell
+
+UNITS, FEATURES, CAPTIONS, STEPS = 5, 3, 4, 6
+
+
+def twins(kind: str, seed: int) -> tuple[Cell, keras.Layer, np.ndarray]:
+    """Our cell, Keras' with the same random weights, and the input kernel of both."""
+    rng = np.random.default_rng(seed)
+    ours = {"lstm": LSTMCell, "gru": GRUCell}[kind](UNITS)
+    theirs = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}[kind](UNITS)
+    ours.build()
+    theirs.build((CAPTIONS, FEATURES))
+    weights = [rng.normal(size=weight.shape).astype(np.float32) for weight in theirs.weights]
+    if kind == "gru":
+        weights[2][0] = 0  # Keras' second bias, of the input product, which has no twin
+    theirs.set_weights(weights)
+    kernel, recurrent, bias = weights
+    ours.recurrent_kernel.assign(recurrent)
+    ours.bias.assign(bias[1] if kind == "gru" else bias)
+    return ours, theirs, kernel
+
+
+def states_of(ours: Cell, seed: int) -> tuple[tf.Tensor, ...]:
+    rng = np.random.default_rng(seed)
+    return tuple(
+        tf.constant(rng.normal(size=(CAPTIONS, UNITS)), tf.float32) for _ in range(ours.STATES)
+    )
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_a_step_is_that_of_keras_cell(kind):
+    ours, theirs, kernel = twins(kind, seed=0)
+    inputs = np.random.default_rng(1).normal(size=(CAPTIONS, FEATURES)).astype(np.float32)
+    states = states_of(ours, seed=2)
+    found = ours(inputs @ kernel, states)
+    _, wanted = theirs(inputs, list(states))
+    assert len(found) == ours.STATES
+    for mine, his in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(mine, his, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_a_sequence_is_that_of_keras_rnn(kind):
+    ours, theirs, kernel = twins(kind, seed=3)
+    inputs = np.random.default_rng(4).normal(size=(CAPTIONS, STEPS, FEATURES)).astype(np.float32)
+    states = states_of(ours, seed=5)
+    outputs, lasts = ours.sequence(tf.constant(inputs @ kernel), states)
+    layer = keras.layers.RNN(theirs, return_sequences=True, return_state=True)
+    wanted, *final = layer(inputs, initial_state=list(states))
+    np.testing.assert_allclose(outputs, wanted, atol=1e-5)
+    np.testing.assert_allclose(lasts[:, -1], final[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+def test_gradients_reach_the_first_step_through_all_the_others(cell):
+    layer = cell(UNITS)
+    projected = tf.random.stateless_normal((CAPTIONS, STEPS, layer.GATES * UNITS), (0, 1))
+    layer.build()
+    with tf.GradientTape() as tape:
+        tape.watch(projected)
+        outputs, _ = layer.sequence(projected, states_of(layer, seed=6))
+        last = tf.reduce_sum(outputs[:, -1] ** 2)
+    gradient = tape.gradient(last, projected)
+    assert (np.abs(gradient).sum((0, 2)) > 0).all()
+    assert tf.reduce_all(tf.math.is_finite(gradient))
+
+
+def test_the_forget_gate_starts_open():
+    layer = LSTMCell(UNITS)
+    layer.build()
+    assert layer.bias.numpy().reshape(4, UNITS).tolist() == [
+        [0] * UNITS, [1] * UNITS, [0] * UNITS, [0] * UNITS,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+def test_cells_are_rebuilt_from_their_configuration(cell):
+    rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cell(7)))
+    assert type(rebuilt) is cell
+    assert rebuilt.units == 7
