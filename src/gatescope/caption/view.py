@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import exp
+from pathlib import Path
 
 from gatescope.caption.captioner import Caption, Word
 from gatescope.data.photos import read_photo
 from gatescope.report.captions import CaptionView, WordView, caption_gallery
-from gatescope.report.html import Html, page, paragraph, section
+from gatescope.report.html import Html, join, page, paragraph, section
 
 HOW_TO_READ = (
     "Each coloured word was made by the region of the same colour: point at a word, or tap it, to "
@@ -23,21 +24,21 @@ READ_WITH_CARE = (
 
 def captions_page(captions: Iterable[Caption], title: str) -> str:
     """One self-contained HTML page with every caption and the region of each word."""
-    return page(title, section(title, captions_gallery(captions, name="photos")))
+    return page(title, section(title, gallery(map(caption_view, captions), name="photos")))
 
 
-def captions_gallery(captions: Iterable[Caption], *, name: str) -> Html:
-    """The captions one below the other, for inside a section."""
-    gallery = caption_gallery([caption_view(caption) for caption in captions], name=name)
-    return Html(paragraph(HOW_TO_READ) + gallery + paragraph(READ_WITH_CARE, class_="note"))
+def gallery(views: Iterable[CaptionView], *, name: str) -> Html:
+    """Captioned photos with a word on how to read them, for inside a section."""
+    photos = caption_gallery(views, name=name)
+    return join(paragraph(HOW_TO_READ), photos, paragraph(READ_WITH_CARE, class_="note"))
 
 
 def caption_view(caption: Caption, name: str = "") -> CaptionView:
     """What `report` draws of one caption."""
-    path = caption.path
+    source = caption.source
     return CaptionView(
-        photo=read_photo(path) if path else caption.source,
-        name=name or (path.name if path else "photo"),
+        photo=read_photo(source) if isinstance(source, Path) else source,
+        name=name or (source.name if isinstance(source, Path) else "photo"),
         words=tuple(map(_word_view, caption.words)),
         sure=caption.sure,
         confidence=caption.confidence,
