@@ -1,0 +1,1 @@
+"""What a training leaves on disk: files that are whole or absent, and the run record."""
