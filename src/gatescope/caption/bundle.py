@@ -10,15 +10,19 @@ shifts preprocessing or arithmetic is noticed before a caption is believed.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -26,7 +30,8 @@ from safetensors.numpy import load, save
 from gatescope.caption.decoder import CaptionDecoder, DecoderConfig
 from gatescope.caption.decoding import Decoding
 from gatescope.caption.tokenizer import Words
-from gatescope.caption.vocabulary import Vocabulary
+from gatescope.caption.vocabulary import SPECIAL, SPECIAL_WORDS, Vocabulary
+from gatescope.data.photos import read_photo
 from gatescope.errors import BundleError
 from gatescope.models.efficientnet_lite import HEAD_CHANNELS
 from gatescope.models.regions import RegionConfig, RegionDetector
@@ -35,6 +40,7 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
 DESCRIPTION = "bundle.json"
 WEIGHTS, VOCABULARY, REPLAY = "weights.safetensors", "vocabulary.json", "replay.safetensors"
+REPLAYED_WORDS = 50
 # Replayed log probabilities may differ by this much: float32 sums in another order differ by
 # about 1e-4, a skew of one grey level in the input by about 1e-2.
 REPLAY_TOLERANCE = 5e-3
@@ -60,7 +66,8 @@ class Calibration(BaseModel):
 
     def confidence(self, logprob: float) -> float:
         """Confidence in [0, 1] of a caption with this mean log probability a word."""
-        return float(1 / (1 + np.exp(-(self.slope * logprob + self.intercept))))
+        # The logistic curve, written so that nothing overflows.
+        return (1 + math.tanh((self.slope * logprob + self.intercept) / 2)) / 2
 
 
 class Description(BaseModel):
@@ -119,9 +126,20 @@ def new_decoder(config: DecoderConfig, vocabulary: Vocabulary, regions: int) -> 
     return decoder
 
 
-def replay_inputs(size: int) -> NDArray[np.uint8]:
-    """Two tiny photos, `(2, size, size, 3)`: smooth waves and coarse blocks."""
-    y, x = np.mgrid[0:size, 0:size] / size
+def squashed(pixels_HW3: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Squashes pixels by the very path that a file takes: as a lossless one, in memory."""
+    file = io.BytesIO()
+    Image.fromarray(pixels_HW3).save(file, "PPM")
+    return read_photo(file, size=size)
+
+
+def replay_inputs() -> NDArray[np.uint8]:
+    """Two small photos, `(2, 40, 320, 3)`: smooth waves and coarse blocks.
+
+    For most bundles their rows are enlarged and their columns shrunk, as photos' are.
+    """
+    rows, columns = 40, 320
+    y, x = np.mgrid[0:rows, 0:columns] / [[[rows]], [[columns]]]
     waves = np.stack([np.sin(9 * x + 3 * y), np.cos(7 * y), np.sin(5 * x * y)], -1)
     blocks = np.random.default_rng(0).integers(0, 256, (7, 7, 3))
     coarse = blocks[(y * 7).astype(int), (x * 7).astype(int)]
@@ -129,40 +147,73 @@ def replay_inputs(size: int) -> NDArray[np.uint8]:
 
 
 def replay(bundle: Bundle) -> dict[str, NDArray[np.generic]]:
-    """What the captioner makes of `replay_inputs`: region boxes and first-word scores."""
-    photos = replay_inputs(bundle.description.regions.photo_size)
-    regions = bundle.detector.regions(photos)
-    words = np.full((len(photos), 1, 1), 1, np.int32)
-    logits = bundle.decoder(regions.features, regions.boxes, words)
-    scores = keras.ops.log_softmax(logits)[:, 0, 0]
-    likeliest = np.argsort(-np.asarray(scores), -1)[:, :50]
+    """What the captioner makes of `replay_inputs`: the likeliest first words and their scores."""
+    photos = replay_inputs()
+    scores = _first_words(bundle, photos)
+    likeliest = np.argsort(-scores, -1)[:, :REPLAYED_WORDS].astype(np.int32)
     return {
         "photos": photos,
-        "likeliest": likeliest.astype(np.int32),
-        "scores": np.take_along_axis(np.asarray(scores), likeliest, -1),
+        "likeliest": likeliest,
+        "scores": np.take_along_axis(scores, likeliest, -1),
     }
 
 
+def _first_words(bundle: Bundle, photos_BHW3: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Log probability of every word as a photo's first, from pixels on, `(photos, words)`."""
+    size = bundle.description.regions.photo_size
+    regions = bundle.detector.regions(np.stack([squashed(photo, size) for photo in photos_BHW3]))
+    start = np.full((len(photos_BHW3), 1, 1), SPECIAL.start, np.int32)
+    logits = bundle.decoder(regions.features, regions.boxes, start)
+    return np.asarray(keras.ops.log_softmax(logits))[:, 0, 0]
+
+
 def save_bundle(bundle: Bundle, folder: Path, texts: Mapping[str, str] | None = None) -> None:
-    """Writes a bundle; a folder of that name is replaced only once the new one is complete.
+    """Writes a bundle; an older one of that name is replaced only once the new one is complete.
+
+    Weights of the given bundle are rounded to half precision in place.
 
     Args:
         bundle: What to write.
         folder: Where to.
         texts: Further files by name, such as a model card.
+
+    Raises:
+        BundleError: The folder holds something else, or weights are no finite half-precision
+            numbers.
+        OSError: The disk is full; the older bundle stays.
     """
+    _check_free(folder)
     rounded = _rounded_to_half(bundle)
+    words = json.dumps(bundle.vocabulary.words, ensure_ascii=False, indent=0)
     files = {
         WEIGHTS: save(rounded),
-        VOCABULARY: json.dumps(bundle.vocabulary.words, ensure_ascii=False, indent=0).encode(),
+        # Captions may hold halves of a surrogate pair, which JSON can carry and UTF-8 cannot.
+        VOCABULARY: words.encode("utf-8", "surrogatepass"),
         REPLAY: save(replay(bundle)),
         **{name: text.encode() for name, text in (texts or {}).items()},
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     description = bundle.description.model_copy(update={"files": digests})
     files[DESCRIPTION] = description.model_dump_json(indent=2).encode()
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    _replace(folder, files)
+
+
+def _check_free(folder: Path) -> None:
+    if not folder.exists() or (folder / DESCRIPTION).is_file():
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    raise BundleError(
+        f"{folder} holds something that is not a bundle, and saving would delete it",
+        "a new or empty folder, or an older bundle to replace",
+        "name another folder",
+    )
+
+
+def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
+    unfinished, old = (folder.with_name(f"{folder.name}.{what}") for what in ("unfinished", "old"))
+    for left in (unfinished, old):
+        shutil.rmtree(left, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
         for name, data in files.items():
@@ -170,8 +221,11 @@ def save_bundle(bundle: Bundle, folder: Path, texts: Mapping[str, str] | None = 
     except OSError:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    # Two renames, so that a kill between them can at worst leave the bundle under another name.
+    if folder.exists():
+        folder.rename(old)
     unfinished.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -186,17 +240,37 @@ def load_bundle(folder: Path) -> Bundle:
         name: _read_checked(folder, name, digest) for name, digest in description.files.items()
     }
     try:
-        words = tuple(json.loads(files[VOCABULARY]))
+        vocabulary = Vocabulary(_words(files[VOCABULARY]), description.splitting)
         weights, stored = load(files[WEIGHTS]), load(files[REPLAY])
-    except (KeyError, ValueError, SafetensorError) as cause:
-        raise _damaged(folder, str(cause)) from cause
-    vocabulary = Vocabulary(words, description.splitting)
-    detector = RegionDetector.imagenet(description.regions)
-    decoder = new_decoder(description.decoder, vocabulary, description.regions.count)
+    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as cause:
+        raise _damaged(folder, f"what it lists cannot be read ({cause})") from cause
+    with _float32():
+        detector = RegionDetector.imagenet(description.regions)
+        decoder = new_decoder(description.decoder, vocabulary, description.regions.count)
     bundle = Bundle(description, vocabulary, detector, decoder)
     _assign(bundle, weights, folder)
     _check_replay(bundle, stored, folder)
     return bundle
+
+
+def _words(data: bytes) -> tuple[str, ...]:
+    words = json.loads(data)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("the vocabulary is no list of words")
+    if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
+        raise ValueError(f"the vocabulary does not begin with {' '.join(SPECIAL_WORDS)}")
+    return tuple(words)
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Builds layers in float32, whatever policy the user's own script has set for its models."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _parts(bundle: Bundle) -> dict[str, keras.Model]:
@@ -216,9 +290,17 @@ def _variables(bundle: Bundle) -> dict[str, keras.Variable]:
 
 def _rounded_to_half(bundle: Bundle) -> dict[str, NDArray[np.float16]]:
     """Rounds weights in place too, so that what is replayed is what is stored."""
-    halves = {}
-    for name, weight in _variables(bundle).items():
-        halves[name] = np.asarray(weight.numpy(), np.float16)
+    variables = _variables(bundle)
+    with np.errstate(over="ignore"):
+        halves = {name: weight.numpy().astype(np.float16) for name, weight in variables.items()}
+    for name, half in halves.items():
+        if not np.isfinite(half).all():
+            raise BundleError(
+                f"the weights {name} are not numbers that half precision holds",
+                f"finite numbers up to {np.finfo(np.float16).max:,.0f}",
+                "the training diverged: lower its learning rate",
+            )
+    for name, weight in variables.items():
         weight.assign(halves[name].astype(np.float32))
     return halves
 
@@ -235,8 +317,8 @@ def _assign(bundle: Bundle, weights: Mapping[str, NDArray[np.generic]], folder: 
 
 def _place(name: str) -> tuple[str, str]:
     """Part and index: layer names carry a counter that differs from process to process."""
-    part, index, _ = name.split("/", 2)
-    return part, index
+    part, _, rest = name.partition("/")
+    return part, rest.partition("/")[0]
 
 
 def _read_description(folder: Path) -> Description:
@@ -249,7 +331,7 @@ def _read_description(folder: Path) -> Description:
         )
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise _damaged(folder, f"{DESCRIPTION} is not JSON ({cause})") from cause
     version = content.get("format") if isinstance(content, dict) else None
     if version != FORMAT:
@@ -259,9 +341,15 @@ def _read_description(folder: Path) -> Description:
             "train it again with this version, or install the version that wrote it",
         )
     try:
-        return Description.model_validate(content)
+        description = Description.model_validate(content)
     except ValidationError as cause:
-        raise _damaged(folder, f"{DESCRIPTION}: {cause.errors()[0]['msg']}") from cause
+        first = cause.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _damaged(folder, f"{DESCRIPTION}: {place}: {first['msg']}") from cause
+    for name in (WEIGHTS, VOCABULARY, REPLAY):
+        if name not in description.files:
+            raise _damaged(folder, f"{DESCRIPTION} does not list {name}")
+    return description
 
 
 def _read_checked(folder: Path, name: str, digest: str) -> bytes:
@@ -276,15 +364,17 @@ def _read_checked(folder: Path, name: str, digest: str) -> bytes:
 
 
 def _check_replay(bundle: Bundle, stored: Mapping[str, NDArray[np.generic]], folder: Path) -> None:
-    found = replay(bundle)
-    bad_input = not np.array_equal(found["photos"], stored["photos"])
-    chosen = np.asarray(stored["likeliest"])
-    same = np.asarray(found["likeliest"])[:, 0] == chosen[:, 0]
-    off = np.abs(np.sort(found["scores"]) - np.sort(stored["scores"])).max()
-    if bad_input or not same.all() or off > REPLAY_TOLERANCE:
+    try:
+        photos = np.asarray(stored["photos"], np.uint8)
+        likeliest = np.asarray(stored["likeliest"], np.int32)
+        found = np.take_along_axis(_first_words(bundle, photos), likeliest, -1)
+        off = float(np.abs(found - np.asarray(stored["scores"], np.float32)).max())
+    except (KeyError, IndexError, TypeError, ValueError) as cause:
+        raise _damaged(folder, f"{REPLAY} holds no example ({cause})") from cause
+    if not off <= REPLAY_TOLERANCE:  # true of NaN too
         raise BundleError(
             f"{folder} no longer reproduces its stored example (off by {off:.2g})",
-            f"the same first words, log probabilities within {REPLAY_TOLERANCE}",
+            f"the same words with log probabilities within {REPLAY_TOLERANCE}",
             "reinstall Gatescope and its pinned dependencies; captions made now would differ "
             "from those that were evaluated",
         )

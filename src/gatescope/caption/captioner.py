@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from PIL import Image
 
-from gatescope.caption.bundle import SHIPPED, Bundle, load_bundle
+from gatescope.caption.bundle import SHIPPED, Bundle, load_bundle, squashed
 from gatescope.caption.decoding import Hypotheses
-from gatescope.caption.evaluation import Search, compiled_search
 from gatescope.caption.faithfulness import Proof, prove_words
+from gatescope.caption.search import Search, compiled_search
 from gatescope.caption.vocabulary import SPECIAL
 from gatescope.data.photos import read_photo
 from gatescope.errors import PhotoError, UsageError
@@ -148,33 +147,57 @@ class Captioner:
 
         Raises:
             PhotoError: The photo cannot be read.
-            UsageError: A box is not inside the photo, or the array is not a photo.
+            UsageError: A box is not inside the photo, the array is not a photo, or `beam` is
+                not from 1 to 100.
         """
         source = photo if isinstance(photo, np.ndarray) else Path(photo)
         (caption,) = self._captions([source], [self._pixels(source)], beam, prove, boxes)
         return caption
 
     def caption_all(
-        self, paths: Iterable[Path], *, beam: int = 3, prove: bool = False
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        beam: int = 3,
+        prove: bool = False,
     ) -> Iterator[Caption | PhotoFailure]:
         """Captions many photos in batches; results stream in the order of `paths`.
 
+        Never more than two batches are in memory, however many photos there are.
+
         Args:
-            paths: Files.
+            paths: Files; `gatescope.data.photos.find_photos` lists those of a folder.
             beam: Hypotheses kept.
             prove: Whether each visual word's region is masked to see if it mattered.
 
-        Yields:
+        Returns:
             A caption for each photo, or a failure that says why there is none.
+
+        Raises:
+            UsageError: `paths` is a single path, or `beam` is not from 1 to 100.
         """
-        files = iter(paths)
-        with ThreadPoolExecutor(2) as pool:
+        if isinstance(paths, (str, os.PathLike)):
+            raise UsageError(
+                f"paths={os.fspath(paths)!r}",
+                "the paths of many photos",
+                "pass find_photos(folder) for a folder, or call caption(photo) for one photo",
+            )
+        self._search(beam)  # a wrong beam is told now, not with the first result
+        return self._stream(map(Path, paths), beam, prove)
+
+    def _stream(
+        self, files: Iterator[Path], beam: int, prove: bool
+    ) -> Iterator[Caption | PhotoFailure]:
+        pool = ThreadPoolExecutor(2)
+        try:
             ahead = self._reading(pool, files)
             while batch := ahead:
                 ahead = self._reading(pool, files)
-                yield from self._told(
-                    [(path, pixels.result()) for path, pixels in batch], beam, prove
-                )
+                read = [(path, pixels.result()) for path, pixels in batch]
+                yield from self._told(read, beam, prove)
+        finally:
+            # Who stops early need not wait for photos that nobody will see.
+            pool.shutdown(cancel_futures=True)
 
     def _reading(self, pool: ThreadPoolExecutor, files: Iterator[Path]) -> list[Reading]:
         return [(path, pool.submit(self._try_pixels, path)) for path in islice(files, BATCH)]
@@ -192,17 +215,13 @@ class Captioner:
         size = self.bundle.description.regions.photo_size
         if isinstance(source, Path):
             return read_photo(source, size=size)
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+        if source.dtype != np.uint8 or source.shape[2:] != (3,) or not source.size:
             raise UsageError(
                 f"the array has shape {source.shape} and type {source.dtype}",
                 "pixels of shape (height, width, 3) and type uint8, RGB",
                 "convert it, or pass the photo's path",
             )
-        # The same path as a file's: through a lossless picture in memory.
-        file = io.BytesIO()
-        Image.fromarray(source).save(file, "PPM")
-        file.seek(0)
-        return read_photo(file, size=size)
+        return squashed(source, size)
 
     def _try_pixels(self, path: Path) -> NDArray[np.uint8] | PhotoError:
         try:
@@ -218,23 +237,19 @@ class Captioner:
         prove: bool,
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> list[Caption]:
-        photos = np.stack(pixels)
-        regions = self._regions(photos, boxes)
-        found = self._search(beam)(regions.features, regions.boxes)
-        told = [
-            self._caption(source, Hypotheses(*(part[place].numpy() for part in found)), place_boxes)
-            for place, (source, place_boxes) in enumerate(
-                zip(sources, regions.boxes.numpy(), strict=True)
-            )
-        ]
-        if not prove:
-            return told
-        return [
-            self._proved(caption, photo, place_boxes, found.words[place, 0].numpy())
-            for place, (caption, photo, place_boxes) in enumerate(
-                zip(told, photos, regions.boxes.numpy(), strict=True)
-            )
-        ]
+        search = self._search(beam)
+        regions = self._regions(np.stack(pixels), boxes)
+        found = [part.numpy() for part in search(regions.features, regions.boxes)]
+        told = []
+        for source, photo, photo_boxes, *parts in zip(
+            sources, pixels, regions.boxes.numpy(), *found, strict=True
+        ):
+            hypotheses = Hypotheses(*parts)
+            caption = self._caption(source, hypotheses, photo_boxes)
+            if prove:
+                caption = self._proved(caption, photo, photo_boxes, hypotheses.words[0])
+            told.append(caption)
+        return told
 
     def _regions(
         self, photos: NDArray[np.uint8], boxes: Sequence[Sequence[float]] | None
@@ -248,7 +263,7 @@ class Captioner:
 
     def _search(self, beam: int) -> Search:
         if beam not in self._searches:
-            decoding = self.bundle.description.decoding.model_copy(update={"beam": beam})
+            decoding = self.bundle.description.decoding.with_beam(beam)
             self._searches[beam] = compiled_search(self.bundle.decoder, decoding)
         return self._searches[beam]
 
@@ -271,7 +286,8 @@ class Captioner:
             words=words,
             confidence=confidence,
             sure=confidence >= calibration.threshold,
-            alternatives=tuple(vocabulary.decode(ids) for ids in found.words[1:]),
+            # Empty where fewer captions than beams were possible.
+            alternatives=tuple(filter(None, map(vocabulary.decode, found.words[1:]))),
         )
 
     def _proved(
@@ -296,19 +312,22 @@ def _word(
     regions, sentinel = weights[:-1], weights[-1]
     top = int(regions.argmax())
     y0, x0, y1, x1 = (round(float(side), 4) for side in boxes_K4[top])
-    entropy = -float((weights * np.log2(np.maximum(weights, 1e-12))).sum())
+    entropy = abs(float((weights * np.log2(np.maximum(weights, 1e-12))).sum()))
     visual = bool(regions.sum() > sentinel)
     return Word(text, (y0, x0, y1, x1), float(regions[top]), logprob, entropy, visual)
 
 
 def _checked(boxes: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    array = np.asarray(boxes, np.float32)
+    try:
+        array = np.asarray(boxes, np.float32)
+    except (TypeError, ValueError):  # not numbers, or rows of different lengths
+        array = np.empty((0, 4), np.float32)
     if array.ndim == 2 and array.shape[1:] == (4,) and len(array):
         inside = (array >= 0).all() and (array <= 1).all()
         if inside and (array[:, :2] < array[:, 2:]).all():
             return array
     raise UsageError(
-        f"boxes {np.array2string(array, threshold=8)} are not boxes inside a photo",
+        f"boxes {reprlib.repr(boxes)} are not boxes inside a photo",
         "rows of (y0, x0, y1, x1) relative to the photo, each in [0, 1], y0 < y1 and x0 < x1",
         "divide pixel rows by the photo's height and pixel columns by its width",
     )

@@ -94,10 +94,29 @@ class CaptionDecoder(keras.Model):
         self.output_state = layers.Dense(units, activation="tanh", name="output_state")
         self.dropout = layers.Dropout(config.dropout, name="dropout")
 
-    def build(self, input_shape: object = None) -> None:
+    def build(
+        self,
+        features_BKF_shape: tuple[int, ...],
+        boxes_BK4_shape: tuple[int, ...] | None = None,
+        words_BGT_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        # Every part is built here and not at its first call, or a `.keras` file would come back
+        # without its weights.
+        units, places = self.config.units, 7  # a box is its corners, its sides and its area
+        self.words.build()
+        self.normalize.build(features_BKF_shape)
+        self.project.build((None, features_BKF_shape[-1] + places))
+        self.cell.build()
+        self.output_state.build((None, 2 * units))
+        for layer in (
+            self.key, self.query, self.word_input, self.photo_input, self.first_states,
+            self.sentinel_gate, self.sentinel_key,
+        ):  # fmt: skip
+            layer.build((None, units))
         self.word_bias = self.add_weight(
             shape=(self.vocabulary_size,),
             initializer="zeros",
+            dtype="float32",
             autocast=False,
             name="word_bias",
         )
@@ -127,7 +146,10 @@ class CaptionDecoder(keras.Model):
         return Memory(values, self.key(values), self.photo_input(mean), states)
 
     def teach(self, memory: Memory, words_BGT: tf.Tensor, *, training: bool = False) -> Step:
-        """Reads whole captions at once: logits `(B, G, T, V)`, weights `(B, G, T, K + 1)`."""
+        """Reads whole captions at once: logits `(B, G, T, V)`, weights `(B, G, T, K + 1)`.
+
+        The states are those after the last word, `(B, G, U)`.
+        """
         shape = tf.shape(words_BGT)
         captions, steps = shape[1], shape[2]
         units = self.config.units
@@ -142,6 +164,8 @@ class CaptionDecoder(keras.Model):
             memory, tf.reshape(output, asked), tf.reshape(last, asked), training=training
         )
         whole = (shape[0], captions, steps, -1)
+        ended = (output, last)[: self.cell.STATES]
+        states = tuple(tf.reshape(part[:, -1], (shape[0], captions, units)) for part in ended)
         return Step(tf.reshape(logits, whole), states, tf.reshape(weights, whole))
 
     def step(self, memory: Memory, words_BG: tf.Tensor, states: tuple[tf.Tensor, ...]) -> Step:

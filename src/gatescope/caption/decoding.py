@@ -6,13 +6,18 @@ Suffixes: B photos, W beams, T time steps, V words, K regions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from gatescope.errors import UsageError
+
 # Far below every log probability, and still finite when a few are added.
 FORBIDDEN = -1e9
+# Beams that a user may ask for: memory grows with beams × words, and captions stop changing.
+MOST_BEAMS = 100
 
 States = tuple[tf.Tensor, ...]
 # words (B, W) and states (B, W, …) -> log probabilities (B, W, V), states, weights (B, W, K + 1)
@@ -37,6 +42,23 @@ class Decoding(BaseModel):
     length_penalty: float = Field(default=0.7, ge=0)
     block_trigrams: bool = True
 
+    def with_beam(self, beam: int) -> Decoding:
+        """The same search with another beam size.
+
+        Args:
+            beam: From 1 to `MOST_BEAMS`.
+
+        Raises:
+            UsageError: It is something else.
+        """
+        if isinstance(beam, Integral) and 1 <= beam <= MOST_BEAMS:
+            return self.model_copy(update={"beam": int(beam)})
+        raise UsageError(
+            f"beam={beam!r}",
+            f"a whole number from 1, which is greedy, to {MOST_BEAMS}",
+            "pass beam=3, say; captions hardly change beyond 5",
+        )
+
 
 class SpecialTokens(NamedTuple):
     """Ids that are not words."""
@@ -48,7 +70,11 @@ class SpecialTokens(NamedTuple):
 
 
 class Hypotheses(NamedTuple):
-    """Captions of each photo, best first."""
+    """Captions of each photo, best first.
+
+    Where fewer captions than beams are possible, the last ones are padding alone, with
+    `FORBIDDEN` as their score.
+    """
 
     words: tf.Tensor  # (B, W, T): ids, the end token included, then padding
     logprobs: tf.Tensor  # (B, W, T): of each word; 0 on padding
@@ -57,7 +83,11 @@ class Hypotheses(NamedTuple):
 
 
 def beam_search(
-    step: StepFunction, states: States, places: int, decoding: Decoding, special: SpecialTokens
+    step: StepFunction,
+    states: States,
+    places: int | tf.Tensor,
+    decoding: Decoding,
+    special: SpecialTokens,
 ) -> Hypotheses:
     """Finds the best captions under `step`.
 
@@ -147,12 +177,15 @@ def _forbidden(t: tf.Tensor, size: tf.Tensor, length: int, special: SpecialToken
 
 def _repeated_trigrams(words: tf.Tensor, t: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """An addend `(B, W, V)` that forbids the third word of any trigram said before."""
-    before = tf.range(tf.shape(words)[-1] - 2)
+    beams, before = tf.shape(words)[:2], tf.range(tf.shape(words)[-1] - 2)
     last = tf.gather(words, tf.maximum(t - 2, 0), axis=-1)[..., None]
     second = tf.gather(words, tf.maximum(t - 1, 0), axis=-1)[..., None]
     same = (words[..., :-2] == last) & (words[..., 1:-1] == second) & (before < t - 2)
-    counts = tf.reduce_sum(tf.one_hot(tf.where(same, words[..., 2:], -1), size), axis=-2)
-    return FORBIDDEN * tf.minimum(counts, 1.0)
+    row = tf.reshape(tf.range(tf.reduce_prod(beams)), tf.concat([beams, [1]], 0))
+    third = tf.stack([tf.broadcast_to(row, tf.shape(same)), words[..., 2:]], -1)
+    # Scattered, for one-hot rows of every window would be the search's largest tensor by far.
+    addend = tf.scatter_nd(third, tf.where(same, FORBIDDEN, 0.0), [tf.reduce_prod(beams), size])
+    return tf.reshape(addend, tf.concat([beams, [size]], 0))
 
 
 def _ranked(
@@ -163,8 +196,14 @@ def _ranked(
     decoding: Decoding,
     special: SpecialTokens,
 ) -> Hypotheses:
+    # With more beams than possible captions, some hold what the rules forbid.
+    real = total > FORBIDDEN / 2
+    words = tf.where(real[..., None], words, special.pad)
+    logprobs = tf.where(real[..., None], logprobs, 0.0)
+    weights = tf.where(real[..., None, None], weights, 0.0)
     lengths = tf.reduce_sum(tf.cast(words != special.pad, tf.float32), -1)
-    scores = total / tf.maximum(lengths, 1.0) ** decoding.length_penalty
+    normalized = total / tf.maximum(lengths, 1.0) ** decoding.length_penalty
+    scores = tf.where(real, normalized, FORBIDDEN)
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
     kept = (tf.gather(part, order, batch_dims=1) for part in (words, logprobs, weights, scores))
     return Hypotheses(*kept)
@@ -204,7 +243,9 @@ def sample(
         size = tf.shape(scores)[-1]
         never = tf.reduce_sum(tf.one_hot([special.pad, special.start, special.unknown], size), 0)
         flat = tf.reshape(scores + FORBIDDEN * never, (-1, size))
-        drawn = tf.random.stateless_categorical(flat, 1, seed + tf.stack([0, t]), tf.int32)
+        # Folded, not added: seeds of successive calls often differ by one, and (seed + t) of one
+        # call would repeat the draws of another.
+        drawn = tf.random.stateless_categorical(flat, 1, tf.random.fold_in(seed, t), tf.int32)
         word = tf.where(done, special.pad, tf.reshape(drawn, (batch, captions)))
         return t + 1, words.write(t, word), word, done | (word == special.end), states
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
-
-from gatescope.caption.bundle import Bundle, load_bundle
-from gatescope.caption.decoder import CaptionDecoder
-from gatescope.caption.decoding import Decoding, Hypotheses, beam_search
-from gatescope.caption.features import BATCH, read_photos
+from gatescope.caption.bundle import load_bundle
+from gatescope.caption.captioner import Captioner, PhotoFailure
 from gatescope.caption.metrics import Scores, score
-from gatescope.caption.training import step_function
-from gatescope.caption.vocabulary import SPECIAL, Vocabulary
-from gatescope.data.captions import CaptionedPhoto, load_captions
+from gatescope.caption.search import compiled_search
+from gatescope.data.captions import load_captions
 from gatescope.errors import DataError
 
-Search = Callable[[tf.Tensor, tf.Tensor], Hypotheses]
+__all__ = ["Evaluation", "compiled_search", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,8 @@ class Evaluation:
         photos: How many were captioned.
         beam: Beam size.
         scores: Of the captions.
-        captions: The captions by photo name.
+        captions: The captions by the photo's path inside the data set.
+        unreadable: Paths of the photos that could not be read and are left out of the scores.
     """
 
     split: str
@@ -40,33 +35,11 @@ class Evaluation:
     beam: int
     scores: Scores
     captions: dict[str, str]
+    unreadable: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for a JSON file."""
         return asdict(self)
-
-
-def compiled_search(decoder: CaptionDecoder, decoding: Decoding) -> Search:
-    """Compiles beam search over a decoder, `(features, boxes) -> Hypotheses`."""
-
-    @tf.function(reduce_retracing=True)
-    def search(features_BKF: tf.Tensor, boxes_BK4: tf.Tensor) -> Hypotheses:
-        memory = decoder.remember(features_BKF, boxes_BK4)
-        places = features_BKF.shape[1] + 1
-        step = step_function(decoder, memory)
-        return beam_search(step, memory.states, places, decoding, SPECIAL)
-
-    return search
-
-
-def best_captions(
-    search: Search,
-    vocabulary: Vocabulary,
-    batches: Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]],
-) -> list[str]:
-    """The best caption of every photo, from batches of features and boxes."""
-    best = (search(*batch).words[:, 0].numpy() for batch in batches)
-    return [vocabulary.decode(words) for part in best for words in part]
 
 
 def evaluate(
@@ -88,33 +61,36 @@ def evaluate(
 
     Raises:
         BundleError: The bundle cannot be used.
-        DataError: The data set lacks the split or cannot be read.
+        DataError: The data set cannot be read, or has no readable photo in the split.
+        UsageError: `beam` is not from 1 to 100.
     """
-    photos = load_captions(data).split(split)
+    dataset = load_captions(data)
+    photos = dataset.split(split)
     if not photos:
-        raise DataError(
-            f"{data} has no photo in the split {split!r}",
-            "a split with photos and captions",
-            "choose another one with --split train, dev or test",
-        )
-    bundle = load_bundle(folder)
-    decoding = bundle.description.decoding.model_copy(update={"beam": beam})
-    search = compiled_search(bundle.decoder, decoding)
-    captions = best_captions(search, bundle.vocabulary, _regions(bundle, photos, progress))
-    references = [photo.captions for photo in photos]
-    scores = score(captions, references, words=bundle.vocabulary.splitting)
-    named = {photo.path.name: text for photo, text in zip(photos, captions, strict=True)}
-    return Evaluation(split, len(photos), beam, scores, named)
-
-
-def _regions(
-    bundle: Bundle,
-    photos: Sequence[CaptionedPhoto],
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    files = [photo.path for photo in photos]
-    for index, pixels in enumerate(read_photos(files, bundle.description.regions.photo_size)):
-        regions = bundle.detector.regions(pixels)
-        yield regions.features, regions.boxes
+        raise _nothing_to_score(data, split)
+    captioner = Captioner(load_bundle(folder))
+    captions: dict[str, str] = {}
+    references, unreadable = [], []
+    results = captioner.caption_all([photo.path for photo in photos], beam=beam)
+    for done, (photo, found) in enumerate(zip(photos, results, strict=True), 1):
+        name = Path(os.path.relpath(photo.path, dataset.root)).as_posix()
+        if isinstance(found, PhotoFailure):
+            unreadable.append(name)
+        else:
+            captions[name] = found.text
+            references.append(photo.captions)
         if progress:
-            progress(min(len(files), (index + 1) * BATCH), len(files))
+            progress(done, len(photos))
+    if not captions:
+        raise _nothing_to_score(data, split)
+    splitting = captioner.bundle.vocabulary.splitting
+    scores = score(list(captions.values()), references, words=splitting)
+    return Evaluation(split, len(captions), beam, scores, captions, tuple(unreadable))
+
+
+def _nothing_to_score(data: Path, split: str) -> DataError:
+    return DataError(
+        f"{data} has no readable photo in the split {split!r}",
+        "a split with photos and captions",
+        "choose another one with --split train, dev or test",
+    )

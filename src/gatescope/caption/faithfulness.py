@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import tensorflow as tf
@@ -65,6 +66,8 @@ def prove_words(
         regions: The box of each.
         seed: Of the random boxes.
     """
+    if not places:
+        return []
     rng = np.random.default_rng(seed)
     masks = [[box, *(_elsewhere(box, rng) for _ in range(RANDOM_MASKS))] for box in regions]
     painted = [photo_HW3, *(_painted(photo_HW3, box) for boxes in masks for box in boxes)]
@@ -91,11 +94,16 @@ def _elsewhere(
 def _painted(
     photo_HW3: NDArray[np.uint8], box: tuple[float, float, float, float]
 ) -> NDArray[np.uint8]:
-    height, width = photo_HW3.shape[:2]
-    y0, x0, y1, x1 = np.round(np.multiply(box, (height, width, height, width))).astype(int)
+    """Covers every pixel that the box touches; the thinnest box touches one."""
+    rows, columns = (_touched(box[axis], box[axis + 2], photo_HW3.shape[axis]) for axis in (0, 1))
     painted = photo_HW3.copy()
-    painted[y0:y1, x0:x1] = photo_HW3.mean((0, 1))
+    painted[rows, columns] = photo_HW3.mean((0, 1)).round()
     return painted
+
+
+def _touched(start: float, stop: float, pixels: int) -> slice:
+    first = min(int(start * pixels), pixels - 1)
+    return slice(first, max(first + 1, ceil(stop * pixels)))
 
 
 def _probabilities(

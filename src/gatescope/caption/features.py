@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,17 @@ def cache_regions(
 
 
 def read_photos(photos: Sequence[Path], size: int) -> Iterator[NDArray[np.uint8]]:
-    """Yields batches `(photos, size, size, 3)`, decoding on two threads ahead of the reader."""
+    """Yields batches `(photos, size, size, 3)`, decoding one ahead of the reader on two threads."""
     with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(photos), BATCH):
+
+        def decode(start: int) -> list[Future[NDArray[np.uint8]]]:
             files = photos[start : start + BATCH]
-            yield np.stack(list(pool.map(lambda file: read_photo(file, size=size), files)))
+            return [pool.submit(read_photo, file, size=size) for file in files]
+
+        ahead = decode(0)
+        for start in range(BATCH, len(photos) + BATCH, BATCH):
+            batch, ahead = ahead, decode(start)
+            yield np.stack([pixels.result() for pixels in batch])
 
 
 def _fill_maps(
@@ -144,7 +150,7 @@ def _fill_regions(
 def _filled(
     folder: Path,
     shapes: Shapes,
-    fill: Callable[[dict[str, NDArray[Any]]], None],
+    fill: Callable[[Mapping[str, NDArray[Any]]], None],
 ) -> dict[str, NDArray[Any]]:
     if not folder.exists():
         unfinished = folder.with_suffix(".unfinished")
@@ -156,6 +162,8 @@ def _filled(
                 for name, (shape, dtype) in shapes.items()
             }
             fill(arrays)
+            for array in arrays.values():
+                array.flush()
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -163,11 +171,14 @@ def _filled(
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
 
 
-def _allocated(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    # Without its blocks a mapped file is sparse, and a full disk would be a SIGBUS at some write.
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+def _allocated(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.memmap[Any, Any]:
+    try:
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        # Without its blocks a mapped file is sparse, and a full disk a SIGBUS at some write.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as cause:  # which names no file
+        raise OSError(cause.errno, cause.strerror, str(path)) from cause
     return array
 
 

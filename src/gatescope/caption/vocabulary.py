@@ -57,7 +57,7 @@ class Vocabulary:
             known: Words of another vocabulary, kept with their ids; new ones come after them.
 
         Raises:
-            DataError: No caption has a word.
+            DataError: No caption has a word, or none is used often enough.
         """
         tokens = [tokenize(caption, words=splitting) for caption in captions]
         automatic = next(least for many, least in THRESHOLDS if len(tokens) >= many)
@@ -70,16 +70,25 @@ class Vocabulary:
                 "check the captions' file; for a language other than English add "
                 "--set words=unicode",
             )
-        kept = sorted(word for word, count in counts.items() if count >= least)
         first = tuple(known) or SPECIAL_WORDS
-        return cls((*first, *(word for word in kept if word not in set(first))), splitting)
+        often = {word for word, count in counts.items() if count >= least}
+        words = (*first, *sorted(often.difference(first)))
+        if len(words) == len(SPECIAL_WORDS):
+            raise DataError(
+                f"no word is used {least} times in the training captions",
+                f"words that are; the commonest is used {max(counts.values())} times",
+                "lower it with --set threshold=1",
+            )
+        return cls(words, splitting)
 
     def __len__(self) -> int:
         return len(self.words)
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: index for index, word in enumerate(self.words)}
+        # A caption that spells out "<end>" has said an unknown word, not ended.
+        special = len(SPECIAL_WORDS)
+        return {word: index for index, word in enumerate(self.words) if index >= special}
 
     def encode(self, caption: str) -> list[int]:
         """Ids of a caption's words; an unknown word becomes `<unk>`."""
