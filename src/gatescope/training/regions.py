@@ -8,26 +8,45 @@ Suffixes: B batch, N anchors, M boxes of a photo (padded with zeros), K regions.
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.utils import bounding_boxes
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from gatescope.data.boxes import BoxedPhoto
+from gatescope.data.boxes import BoxedPhoto, load_boxes
 from gatescope.data.photos import read_photo
+from gatescope.errors import CheckpointError, ConfigurationError, DataError
 from gatescope.layers.region_proposal import encode
+from gatescope.models.efficientnet_lite import STRIDE_16_CHANNELS
 from gatescope.models.regions import RegionConfig, RegionDetector, proposal_network
+from gatescope.runs.files import atomic_write
+
+WEIGHTS, DESCRIPTION = "proposals.safetensors", "proposals.json"
+# Photos are cropped to no less than half a side, so at twice the size no pixel is made up.
+READ_SCALE = 2
+
+Progress = Callable[[str, int, int], None]
 
 
 class RegionTraining(BaseModel):
     """How the proposal network is trained.
 
     Args:
-        views: Augmented views of each photo: crops, flips, brightness and colour.
+        views: Versions of each photo, the photo itself and then crops, flips and changes of
+            brightness and colour; fewer where steps would not see them all.
         steps: Optimizer steps.
         batch_size: Views a step.
         learning_rate: Start of a cosine that ends at 0.
@@ -49,6 +68,31 @@ class RegionTraining(BaseModel):
     seed: int = 0
 
 
+class RegionRecipe(BaseModel):
+    """Everything that decides what proposal network a data set becomes.
+
+    Args:
+        regions: Anchors, sizes and width.
+        training: Views, steps, rates.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    regions: RegionConfig = RegionConfig()
+    training: RegionTraining = RegionTraining()
+
+
+class _Description(BaseModel):
+    """What `proposals.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    recipe: RegionRecipe
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
 class Views:
     """Trunk maps of augmented views, and the boxes that are still visible in each.
 
@@ -57,8 +101,8 @@ class Views:
         boxes: One `(boxes, 4)` array a view.
     """
 
-    def __init__(self, maps: NDArray[np.float16], boxes: list[NDArray[np.float32]]) -> None:
-        self.maps, self.boxes = maps, boxes
+    maps: NDArray[np.float16]
+    boxes: Sequence[NDArray[np.float32]]
 
 
 def augment(
@@ -85,34 +129,54 @@ def make_views(
     *,
     views: int,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> Views:
     """Reads every photo and runs the trunk on `views` versions of it, the first unchanged.
+
+    The maps go to a nameless file, which the system deletes with the last use of them, so memory
+    stays flat and a killed process leaves nothing behind.
 
     Args:
         photos: Photos with boxes.
         detector: Whose trunk makes the maps.
         views: Versions a photo.
         seed: Of the augmentation.
-        progress: Called with photos done and photos in all.
+        folder: Where the file lies: 129 kB a view at `input_size` 384; the system's folder for
+            temporary files by default.
+        progress: Called with "views", photos done and photos in all.
+
+    Raises:
+        PhotoError: A photo cannot be read.
+        OSError: The disk is full.
     """
-    size = detector.config.photo_size
     side = detector.config.map_size
-    maps = np.empty((len(photos) * views, side, side, 112), np.float16)
     boxes: list[NDArray[np.float32]] = []
-    for index, photo in enumerate(photos):
-        rng = np.random.default_rng((seed, index))
-        pixels = read_photo(photo.path)
-        versions = [(pixels, photo.boxes)]
-        versions += [augment(pixels, photo.boxes, rng) for _ in range(views - 1)]
-        squashed = [
-            tf.image.resize(version, (size, size), antialias=True) for version, _ in versions
-        ]
-        maps[index * views : (index + 1) * views] = detector.maps(tf.stack(squashed)).numpy()
-        boxes += [kept for _, kept in versions]
-        if progress:
-            progress(index + 1, len(photos))
-    return Views(maps, boxes)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for index, photo in enumerate(photos):
+            rng = np.random.default_rng((seed, index))
+            versions, kept = _versions(photo, detector.config.photo_size, views, rng)
+            file.write(detector.maps(versions).numpy().astype(np.float16).tobytes())
+            boxes += kept
+            if progress:
+                progress("views", index + 1, len(photos))
+        file.flush()
+        shape = (len(boxes), side, side, STRIDE_16_CHANNELS)
+        return Views(np.memmap(file, np.float16, "r", shape=shape), boxes)
+
+
+def _versions(
+    photo: BoxedPhoto, size: int, views: int, rng: np.random.Generator
+) -> tuple[tf.Tensor, list[NDArray[np.float32]]]:
+    """Versions `(views, size, size, 3)` of a photo, float32, and the boxes of each."""
+    pixels = [tf.cast(read_photo(photo.path, size=size), tf.float32)]
+    boxes = [photo.boxes]
+    large = read_photo(photo.path, size=READ_SCALE * size)
+    for _ in range(views - 1):
+        version, kept = augment(large, photo.boxes, rng)
+        pixels.append(tf.image.resize(version, (size, size), antialias=True))
+        boxes.append(kept)
+    return tf.stack(pixels), boxes
 
 
 def train_proposals(
@@ -140,8 +204,8 @@ def train_proposals(
     data = tf.data.Dataset.from_generator(
         lambda: _batches(views, training),
         output_signature=(
-            tf.TensorSpec((None, *views.maps.shape[1:]), tf.float32),
-            tf.TensorSpec((None, None, 4), tf.float32),
+            tf.TensorSpec((training.batch_size, *views.maps.shape[1:]), tf.float32),
+            tf.TensorSpec((training.batch_size, None, 4), tf.float32),
         ),
     ).prefetch(2)
     trainer.fit(
@@ -152,6 +216,128 @@ def train_proposals(
         callbacks=list(callbacks),
     )
     return network
+
+
+def train_regions(
+    data: str | os.PathLike[str],
+    run: Path,
+    recipe: RegionRecipe,
+    *,
+    progress: Progress | None = None,
+) -> keras.Model:
+    """Trains a proposal network on a COCO instances file and writes it to a folder.
+
+    Photos without boxes are left out, for nobody may have looked for things in them. Nothing is
+    written before the training is done; a network that the folder holds stays till then.
+
+    Args:
+        data: The instances file, or the folder it is in.
+        run: Folder for `proposals.safetensors` and `proposals.json`; made if it is not there.
+        recipe: Regions and training.
+        progress: Called with "views" or "steps", how many are done and how many there are.
+
+    Returns:
+        The trained network.
+
+    Raises:
+        DataError: `data` is no COCO instances file, or no photo has a box.
+        PhotoError: A photo cannot be read.
+        OSError: The folder cannot be written, or the disk is full.
+
+    Example:
+        >>> train_regions("boxes", Path("runs/regions"), RegionRecipe())  # doctest: +SKIP
+    """
+    regions, training = recipe.regions, recipe.training
+    photos = _with_boxes(data)
+    run.mkdir(parents=True, exist_ok=True)
+    views = make_views(
+        photos,
+        RegionDetector.imagenet(regions),
+        views=min(training.views, math.ceil(training.steps * training.batch_size / len(photos))),
+        seed=training.seed,
+        folder=run,
+        progress=progress,
+    )
+    callbacks = [_steps_to(progress, training.steps)] if progress else []
+    network = train_proposals(views, regions, training, callbacks)
+    _save(network, recipe, run)
+    return network
+
+
+def load_proposals(folder: Path, detector: RegionDetector) -> None:
+    """Gives a detector the proposal network that `train_regions` wrote.
+
+    Args:
+        folder: What was `run` there.
+        detector: Its network's weights are overwritten, unless an error is raised.
+
+    Raises:
+        ConfigurationError: There is no such network, or it was trained for other anchors or
+            sizes than the detector's.
+        CheckpointError: A file is damaged or was changed.
+    """
+    regions, weights = _read(folder)
+    for name in ("photo_size", "input_size", "scales", "ratios", "width"):
+        trained, wanted = getattr(regions, name), getattr(detector.config, name)
+        if trained != wanted:
+            raise ConfigurationError(
+                f"the proposals of {folder} were trained with {name}={trained}",
+                f"{name}={wanted}, as the regions have it that are to use them",
+                f"set regions.{name} alike in both trainings",
+            )
+    detector.network.set_weights(weights)
+
+
+def _with_boxes(data: str | os.PathLike[str]) -> list[BoxedPhoto]:
+    photos = [photo for photo in load_boxes(data).photos if len(photo.boxes)]
+    if photos:
+        return photos
+    raise DataError(
+        f"no photo of {os.fspath(data)!r} has a box",
+        "photos with boxes to learn from",
+        "draw some, or name another instances file",
+    )
+
+
+def _steps_to(progress: Progress, steps: int) -> keras.callbacks.Callback:
+    return keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: progress("steps", step + 1, steps)
+    )
+
+
+def _save(network: keras.Model, recipe: RegionRecipe, folder: Path) -> None:
+    # By index: layers' names carry a counter that differs from process to process.
+    weights = save({f"{i:03d}": weight for i, weight in enumerate(network.get_weights())})
+    description = _Description(recipe=recipe, sha256=hashlib.sha256(weights).hexdigest())
+    atomic_write(folder / WEIGHTS, weights)
+    atomic_write(folder / DESCRIPTION, description.model_dump_json(indent=2).encode())
+
+
+def _read(folder: Path) -> tuple[RegionConfig, list[NDArray[np.float32]]]:
+    try:
+        text, data = (folder / DESCRIPTION).read_bytes(), (folder / WEIGHTS).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as cause:
+        raise ConfigurationError(
+            f"{folder} holds no proposal network: no {Path(cause.filename).name}",
+            "a folder written by `gatescope train regions`",
+            "check the path, or leave the proposals at 'shipped'",
+        ) from cause
+    try:
+        description = _Description.model_validate_json(text)
+        weights = load(data)
+    except (ValidationError, SafetensorError) as cause:
+        raise _damaged(folder, str(cause).splitlines()[0]) from cause
+    if hashlib.sha256(data).hexdigest() != description.sha256:
+        raise _damaged(folder, f"{WEIGHTS} is not the file that {DESCRIPTION} describes")
+    return description.recipe.regions, [weights[name] for name in sorted(weights)]
+
+
+def _damaged(folder: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"the proposal network in {folder} cannot be used: {reason}",
+        "the files as this version's `gatescope train regions` wrote them",
+        "copy them again, or run `gatescope train regions` again",
+    )
 
 
 def recall(
@@ -169,8 +355,8 @@ def recall(
     return float(sum(hits) / max(1, sum(len(boxes) for boxes in truth)))
 
 
-def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    sides: NDArray[np.float32] = boxes[:, 2:] - boxes[:, :2]
+def _area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    sides: NDArray[np.floating] = boxes[:, 2:] - boxes[:, :2]
     return sides[:, 0] * sides[:, 1]
 
 
@@ -178,9 +364,9 @@ def _batches(
     views: Views, training: RegionTraining
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     rng = np.random.default_rng(training.seed)
-    most = max(1, max(len(boxes) for boxes in views.boxes))
     for _ in range(training.steps):
         chosen = rng.integers(len(views.boxes), size=training.batch_size)
+        most = max(1, *(len(views.boxes[view]) for view in chosen))
         padded = np.zeros((len(chosen), most, 4), np.float32)
         for row, view in zip(padded, chosen, strict=True):
             row[: len(views.boxes[view])] = views.boxes[view]
@@ -224,9 +410,7 @@ class ProposalTrainer(keras.Model):
 
     def _assign(self, boxes_BM4: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Positive anchors overlap a box by half, or are the best that some box has."""
-        overlap_BNM = tf.map_fn(
-            lambda boxes: bounding_boxes.compute_iou(self.anchors, boxes, "yxyx"), boxes_BM4
-        )
+        overlap_BNM = bounding_boxes.compute_iou(self.anchors, boxes_BM4, "yxyx")
         best_BN = tf.reduce_max(overlap_BNM, -1)
         best_B1M = tf.reduce_max(overlap_BNM, 1, keepdims=True)
         forced_BNM = (overlap_BNM >= best_B1M - 1e-3) & (best_B1M > 0.15)
@@ -239,11 +423,17 @@ class ProposalTrainer(keras.Model):
     def _sample(self, positive_BN: tf.Tensor, negative_BN: tf.Tensor) -> tf.Tensor:
         """Random anchors of both kinds: `sampled` a view, positives up to their share."""
         most = int(self.training.sampled * self.training.positive)
+        most = tf.fill((tf.shape(positive_BN)[0], 1), most)
         chosen = self._random_subset(positive_BN, most)
-        missing = self.training.sampled - tf.reduce_sum(chosen, -1, keepdims=True)
-        return chosen + self._random_subset(negative_BN, missing)
+        found = tf.cast(tf.reduce_sum(chosen, -1, keepdims=True), tf.int32)
+        return chosen + self._random_subset(negative_BN, self.training.sampled - found)
 
-    def _random_subset(self, mask_BN: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
-        draw = keras.random.uniform(tf.shape(mask_BN), seed=self.seeds) * mask_BN
-        rank = tf.argsort(tf.argsort(draw, direction="DESCENDING"))
-        return mask_BN * tf.cast(tf.cast(rank, tf.float32) < count, tf.float32)
+    def _random_subset(self, mask_BN: tf.Tensor, count_B1: tf.Tensor) -> tf.Tensor:
+        """Keeps `count_B1` random entries of each row, or all where it has fewer."""
+        draw_BN = keras.random.uniform(tf.shape(mask_BN), seed=self.seeds) * mask_BN
+        most = min(self.training.sampled, len(self.anchors))
+        largest, _ = tf.math.top_k(draw_BN, most)
+        rank_B1 = tf.clip_by_value(count_B1 - 1, 0, most - 1)
+        least_B1 = tf.gather(largest, rank_B1, batch_dims=1)
+        kept = (draw_BN >= least_B1) & (count_B1 > 0)
+        return mask_BN * tf.cast(kept, tf.float32)
