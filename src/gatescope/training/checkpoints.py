@@ -29,6 +29,7 @@ from gatescope.errors import CheckpointError
 from gatescope.runs.files import atomic_write, remove_unfinished
 
 _FORMAT = "gatescope-checkpoint-1"
+_OPTIMIZER = "optimizer/"
 _Tensors = dict[str, NDArray[Any]]
 
 
@@ -98,14 +99,13 @@ def save_checkpoint(
 def load_checkpoint(path: Path, model: keras.Model, optimizer: keras.Optimizer) -> Checkpoint:
     """Restores a training; nothing is assigned unless all of the file fits.
 
-    Variables are matched in order by path, shape and dtype. The numbers that Keras appends to
-    automatic names (`dense_3`) are left out of the comparison, for they count what else the
-    process has built.
+    Variables are matched in order; names of layer and variable, shape and dtype must agree,
+    numbers in automatic names (`dense_3`) aside.
 
     Args:
         path: What `save_checkpoint` wrote.
         model: The same model, built; its values are overwritten.
-        optimizer: The same optimizer; built here where it is not yet.
+        optimizer: The same optimizer; what it had before is overwritten too.
 
     Returns:
         Epoch and metadata.
@@ -118,8 +118,6 @@ def load_checkpoint(path: Path, model: keras.Model, optimizer: keras.Optimizer) 
         >>> model.fit(data, initial_epoch=at.epoch, epochs=12)  # doctest: +SKIP
     """
     state, tensors = _read(path)
-    if model.built and not optimizer.built:
-        optimizer.build(model.trainable_variables)
     variables = _variables(model, optimizer)
     _check_fit(path, tensors, variables)
     for variable, tensor in zip(variables.values(), tensors.values(), strict=True):
@@ -130,9 +128,12 @@ def load_checkpoint(path: Path, model: keras.Model, optimizer: keras.Optimizer) 
 
 def _variables(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, keras.Variable]:
     """Everything that is restored, under names that sort in this order."""
-    found = [(v.path, v) for v in (*model.variables, *optimizer.variables)]
+    if model.built and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    found = [(variable.path, variable) for variable in model.variables]
+    found += [(f"{_OPTIMIZER}{variable.name}", variable) for variable in optimizer.variables]
     found.append(("global_seed_generator", global_seed_generator().state))
-    return {f"{index:05d}:{path}": variable for index, (path, variable) in enumerate(found)}
+    return {f"{index:05d}:{name}": variable for index, (name, variable) in enumerate(found)}
 
 
 def _random_state() -> dict[str, object]:
@@ -200,21 +201,32 @@ def _damaged(path: Path, why: str) -> CheckpointError:
 
 def _check_fit(path: Path, tensors: _Tensors, variables: dict[str, keras.Variable]) -> None:
     """Names the first variable that differs between a file and a training."""
-    saved = [_describe(name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()]
-    built = [_describe(name, v.shape, v.dtype) for name, v in variables.items()]
-    for theirs, ours in zip_longest(saved, built, fillvalue="nothing"):
-        if _unnumbered(theirs) != _unnumbered(ours):
+    saved = [(name, tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()]
+    built = [(name, tuple(v.shape), v.dtype) for name, v in variables.items()]
+    for theirs, ours in zip_longest(saved, built):
+        if theirs is None or ours is None or _kind(*theirs) != _kind(*ours):
             raise CheckpointError(
-                f"the checkpoint {path} does not fit this model: it holds {theirs}, "
-                f"where the model or its optimizer has {ours}",
+                f"the checkpoint {path} does not fit this model: it holds {_describe(theirs)}, "
+                f"where the model or its optimizer has {_describe(ours)}",
                 "the model and optimizer that saved it, built (by a call on one batch)",
                 "resume with the configuration of that training, or start a new run",
             )
 
 
-def _describe(name: str, shape: tuple[int, ...], dtype: object) -> str:
-    return f"{name.partition(':')[2]} {tuple(shape)} {dtype}"
+def _kind(name: str, shape: tuple[int, ...], dtype: str) -> tuple[object, ...]:
+    """What two variables at the same place must share.
+
+    Keras' paths also tell what else was built before (`dense_3`) and in which scope the first
+    call came; the names of optimizer variables repeat whole paths. Neither makes a difference.
+    """
+    path = re.sub(r"_\d+(?=[_/]|$)", "", name.partition(":")[2])
+    if path.startswith(_OPTIMIZER):
+        return _OPTIMIZER, path.rpartition("_")[2], shape, dtype
+    return *path.split("/")[-2:], shape, dtype
 
 
-def _unnumbered(description: str) -> str:
-    return re.sub(r"_\d+(?=[_/ ])", "", description)
+def _describe(variable: tuple[str, tuple[int, ...], str] | None) -> str:
+    if variable is None:
+        return "nothing"
+    name, shape, dtype = variable
+    return f"{name.partition(':')[2]} {shape} {dtype}"
