@@ -115,7 +115,7 @@ def test_a_missing_photo_is_told(tiny_captioner, tmp_path):
         tiny_captioner.caption(tmp_path / "none.jpg")
 
 
-@pytest.mark.parametrize("beam", [0, -3, 101, 1.5, "3"])
+@pytest.mark.parametrize("beam", [0, -3, 101, 3.0, "3", [3]])
 def test_a_beam_that_means_nothing_is_told_at_once(tiny_captioner, photos, beam):
     for call in (
         tiny_captioner.caption,

@@ -66,6 +66,58 @@ def test_reading_at_once_equals_reading_word_by_word(decoder):
         np.testing.assert_allclose(last, stepped, atol=1e-5)
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_one_word_equals_the_formulas_of_the_papers(decoder):
+    """The same sums in NumPy, for one photo and one word, from the papers' formulas."""
+    features, boxes, words = (part.numpy()[0].astype(float) for part in inputs())
+    word = int(words[0, 0])
+    weights = {
+        "/".join(weight.path.split("/")[1:]): weight.numpy().astype(float)
+        for weight in decoder.weights
+    }
+
+    def dense(name, x):
+        return x @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0.0)
+
+    centred = features - features.mean(-1, keepdims=True)
+    normal = centred / np.sqrt(features.var(-1, keepdims=True) + 1e-3)
+    normal = normal * weights["normalize/gamma"] + weights["normalize/beta"]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    place = np.concatenate([boxes, sides, sides.prod(-1, keepdims=True)], -1)
+    regions = np.maximum(dense("project", np.concatenate([normal, place], -1)), 0)
+    mean = regions.mean(0)
+    first = np.tanh(dense("first_states", mean)).reshape(-1, 8)
+    given = dense("word_input", weights["words/embeddings"][word]) + dense("photo_input", mean)
+    recurrent = first[0] @ weights["cell/recurrent_kernel"] + weights["cell/bias"]
+    if decoder.config.cell == "lstm":  # Hochreiter & Schmidhuber 1997
+        enter, keep, new, leave = (given + recurrent).reshape(4, 8)
+        memory = sigmoid(keep) * first[1] + sigmoid(enter) * np.tanh(new)
+        output = sigmoid(leave) * np.tanh(memory)
+    else:  # Cho et al. 2014, reset after the product
+        (update, reset, new), (update_r, reset_r, new_r) = (
+            given.reshape(3, 8),
+            recurrent.reshape(3, 8),
+        )
+        kept = sigmoid(update + update_r)
+        output = kept * first[0] + (1 - kept) * np.tanh(new + sigmoid(reset + reset_r) * new_r)
+        memory = output
+    # Lu et al. 2017: the sentinel is what the memory lets through.
+    sentinel = sigmoid(dense("sentinel_gate", output)) * np.tanh(memory)
+    keys = np.concatenate([dense("key", regions), dense("sentinel_key", sentinel[None])])
+    scores = keys @ dense("query", output) / np.sqrt(8)
+    looked = np.exp(scores) / np.exp(scores).sum()
+    context = looked @ np.concatenate([regions, sentinel[None]])
+    state = np.tanh(dense("output_state", np.concatenate([output, context])))
+    logits = weights["words/embeddings"] @ state + weights["word_bias"]  # Press & Wolf 2017
+
+    taught = decoder.teach(decoder.remember(*inputs()[:2]), inputs()[2])
+    np.testing.assert_allclose(taught.weights[0, 0, 0], looked, atol=1e-5)
+    np.testing.assert_allclose(taught.logits[0, 0, 0], logits, atol=1e-4)
+
+
 def test_later_words_do_not_change_earlier_scores(decoder):
     features, boxes, words = inputs()
     changed = tf.concat([words[..., :3], (words[..., 3:] + 1) % WORDS], -1)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import re
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +73,27 @@ def test_pixels_and_strange_text_are_shown_too():
     assert "<b>&lt;b&gt;</b>" in page
     assert "<script" not in page
     assert "not sure" in page
+
+
+def test_a_photo_that_has_gone_does_not_cost_the_page(captions, tmp_path):
+    gone = dataclasses.replace(captions[0], source=tmp_path / "gone.jpg")
+    page = captions_page([gone, captions[1]], "Photos")
+    assert page.count("<article") == 2
+    assert "gone.jpg&#x27; cannot be opened: No such file or directory" in page
+
+
+def test_photos_are_opened_one_at_a_time(captions, monkeypatch):
+    """A page of a thousand photos must not hold them all."""
+    held: list[weakref.ref[np.ndarray]] = []
+
+    def counted(path: Path) -> np.ndarray:
+        assert sum(photo() is not None for photo in held) <= 1
+        held.append(weakref.ref(photo := np.zeros((50, 50, 3), np.uint8)))
+        return photo
+
+    monkeypatch.setattr("gatescope.caption.view.read_photo", counted)
+    captions_page(captions * 4, "Photos")
+    assert len(held) == 12
 
 
 def test_no_captions_make_an_empty_page():

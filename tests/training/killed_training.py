@@ -135,8 +135,9 @@ def main(folder):
         child = start(log, checkpoint, seed=number + 1)
         if number == KILLS:
             finish(child)
-        else:  # Each is killed in the second epoch that it sees.
-            kill_after(child, log, random.randint(STEPS + 1, 2 * STEPS + 2))
+        else:  # Each is killed while it saves its first epoch, or in its second.
+            saved = STEPS + 1 + (number == 0)
+            kill_after(child, log, random.randint(saved, 2 * STEPS + 2))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def alarms(scores: Scores, accuracy: float, shuffled: float) -> tuple[str, ...]:
     if accuracy - shuffled < LEAST_GAIN:
         told.append(
             f"with shuffled photos the next word is right {shuffled:.1%} of the time, with the "
-            f"right ones {accuracy:.1%}: the captioner does not look at the photos"
+            f"right ones {accuracy:.1%}: the captioner does not look at the photos; train "
+            "longer, or check that captions and photos belong together"
         )
     if scores.bad_endings > MOST_BAD_ENDINGS:
         told.append(

@@ -262,10 +262,10 @@ class Captioner:
         return Regions(tf.constant(own), tf.zeros(own.shape[:2]), detector.features(maps, own))
 
     def _search(self, beam: int) -> Search:
-        if beam not in self._searches:
-            decoding = self.bundle.description.decoding.with_beam(beam)
-            self._searches[beam] = compiled_search(self.bundle.decoder, decoding)
-        return self._searches[beam]
+        decoding = self.bundle.description.decoding.with_beam(beam)
+        if decoding.beam not in self._searches:
+            self._searches[decoding.beam] = compiled_search(self.bundle.decoder, decoding)
+        return self._searches[decoding.beam]
 
     def _caption(
         self, source: Path | NDArray[np.uint8], found: Hypotheses, boxes_K4: NDArray[np.float32]

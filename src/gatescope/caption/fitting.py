@@ -1,25 +1,33 @@
 """Trains a captioner from photos with captions to a bundle, and resumes where it was stopped.
 
-A run's folder holds `recipe.json` (what was asked), `cache/` (regions), a checkpoint and the best
-weights of every stage, `history.json`, and `bundle/`: the best captioner so far, usable while
-training goes on.
+A run's folder holds
+
+- `recipe.json`: what was asked, and whether it is finished;
+- `bundle/`: the best captioner of the stages that are done, usable while training goes on;
+- `history.json`: loss, scores and alarms of every epoch;
+- `teach.best`, `teach.last` and so on: checkpoints of each stage in full precision;
+- `cache/`: regions, gigabytes that can be made again. Those that a new top made useless go at
+  the end of the `tune` stage, all of them at the end of the run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter
 from rich.console import Console
 from rich.progress import TaskID
 
@@ -35,26 +43,26 @@ from gatescope.caption.bundle import (
 from gatescope.caption.calibration import calibrate
 from gatescope.caption.decoder import CaptionDecoder, DecoderConfig
 from gatescope.caption.decoding import Decoding
-from gatescope.caption.evaluation import compiled_search
+from gatescope.caption.examination import Examiner
 from gatescope.caption.features import BATCH, RegionCache, cache_regions
-from gatescope.caption.metrics import CiderD, Scores, cider_d, score
-from gatescope.caption.tokenizer import Words, tokenize
+from gatescope.caption.metrics import Scores
+from gatescope.caption.selection import select
+from gatescope.caption.tokenizer import Words
 from gatescope.caption.training import (
     CaptionTraining,
-    Reward,
     RewardTrainer,
     Stage,
     StageTraining,
     TeachTrainer,
     TrainingSet,
+    cider_reward,
     encode_captions,
 )
-from gatescope.caption.vocabulary import SPECIAL, Vocabulary
-from gatescope.data.captions import CaptionedPhoto, load_captions
-from gatescope.data.photos import read_photo
-from gatescope.errors import ConfigurationError, DataError, PhotoError, UsageError
+from gatescope.data.captions import CaptionedPhoto
+from gatescope.errors import ConfigurationError
 from gatescope.models.regions import RegionConfig, RegionDetector
 from gatescope.report.terminal import progress
+from gatescope.runs.asked import Asked, open_run, write_asked
 from gatescope.runs.files import atomic_write
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
 from gatescope.training.progress import TrainingProgress
@@ -68,7 +76,8 @@ class CaptionRecipe(BaseModel):
 
     Args:
         regions: Which regions a photo has.
-        proposals: Folder that `gatescope train regions` wrote, or `shipped`.
+        proposals: Folder that `gatescope train regions` wrote, or `shipped`. A training that
+            starts from a bundle keeps the bundle's.
         decoder: The recurrent network.
         decoding: How captions are searched, on dev and later.
         training: Stages, rates, regularization.
@@ -106,6 +115,14 @@ class Epoch:
     alarms: tuple[str, ...]
 
 
+class CaptionRun(Asked):
+    """What `recipe.json` holds."""
+
+    recipe: CaptionRecipe
+    data: str
+    start: str | None
+
+
 def fit(
     recipe: CaptionRecipe,
     data: Path,
@@ -126,18 +143,29 @@ def fit(
         start: Bundle whose weights and words to start from.
         console: Where progress is shown; None is silent.
 
+    Returns:
+        The bundle, as it will be read from its folder.
+
     Raises:
         DataError: The data cannot be used.
         UsageError: The folder holds another run, or `resume` finds none.
-        CheckpointError: The run's checkpoint does not fit or cannot be written.
+        ConfigurationError: The recipe is another one than the run's, does not fit the bundle to
+            start from, or makes the loss infinite.
+        CheckpointError: A checkpoint does not fit or cannot be written.
+        OSError: The disk is full; what was finished before stays, and `resume` goes on.
+
+    Example:
+        >>> bundle = fit(CaptionRecipe(), Path("flickr8k"), Path("runs/f8k"))  # doctest: +SKIP
+        >>> bundle.description.scores["cider"]  # doctest: +SKIP
     """
     console = console or Console(quiet=True)
-    _open_run(recipe, data, run, start, resume)
-    course = _prepare(recipe, data, run, start, console)
-    for stage in get_args(Stage):
-        if getattr(recipe.training, stage).epochs:
-            course.stage(stage)
-    return course.bundle
+    origin = str(start.resolve()) if start else None
+    asked = CaptionRun(recipe=recipe, data=str(data.resolve()), start=origin)
+    if not open_run(asked, run / RECIPE, resume=resume).finished:
+        _prepare(recipe, data, run, start, console).complete()
+        write_asked(asked.model_copy(update={"finished": True}), run / RECIPE)
+    shutil.rmtree(run / CACHE, ignore_errors=True)
+    return load_bundle(run / BUNDLE)
 
 
 @dataclass
@@ -152,33 +180,63 @@ class Course:
     console: Console
     history: list[Epoch] = field(default_factory=list)
 
-    def stage(self, stage: Stage) -> None:
-        """Runs what is left of one stage and goes on with its best weights."""
+    def complete(self) -> None:
+        """Runs what is left of every stage."""
+        training = self.recipe.training
+        stages = [stage for stage in get_args(Stage) if getattr(training, stage).epochs]
+        for stage, following in pairwise((*stages, None)):
+            if following and self._file(following, "last").exists():
+                self._take_over(stage)
+            else:
+                self._run(stage)
+
+    def _run(self, stage: Stage) -> None:
+        """Runs what is left of one stage, goes on with its best weights and bundles them."""
         training = self.recipe.training
         plan: StageTraining = getattr(training, stage)
-        lesson = self._lesson()
-        steps = lesson.steps(training)
+        lesson = TrainingSet(self._cache(), self._words)
         trainer = self._trainer(stage)
-        trainer.compile(optimizer=_optimizer(training, plan.learning_rate, plan.epochs * steps))
-        trainer.optimizer.build(trainer.trainable_variables)
-        for epoch in range(self._resumed(stage, trainer), plan.epochs):
-            if self._is_stale(stage):
-                break
-            told = trainer.fit(
-                lesson.dataset(stage, training, epoch),
-                epochs=epoch + 1,
-                initial_epoch=epoch,
-                steps_per_epoch=steps,
+        first = self._resumed(stage, trainer)
+        self.console.print(f"{stage}: {plan.epochs} epochs", style="bold")
+        texts = training.samples if stage == "reward" else training.captions
+        with TrainingProgress(
+            self.console, unit="captions", per_step=training.batch_size * texts
+        ) as bar:
+            after = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: self._after_epoch(
+                    stage, epoch, logs["loss"], trainer, lesson.cache
+                )
+            )
+            last = first if self._is_stale(stage) else plan.epochs
+            trainer.fit(
+                lesson.dataset(stage, training, range(first, last)),
+                epochs=last,
+                initial_epoch=first,
+                steps_per_epoch=lesson.steps(training),
                 shuffle=False,
                 verbose=0,
-                callbacks=[TrainingProgress(self.console, name=f"{stage}, epoch {epoch + 1}")],
+                callbacks=[bar, after],
             )
-            self._examine(stage, epoch, told.history["loss"][-1], lesson.cache)
-            if self._is_best(stage):
-                self._checkpoint(stage, "best", trainer, epoch)
-            self._checkpoint(stage, "last", trainer, epoch)
         load_checkpoint(self._file(stage, "best"), trainer, trainer.optimizer)
-        self._save(stage, lesson.cache)
+        self._settle(stage)
+        self._save(lesson.cache)
+        if stage == "tune":
+            _discard_regions(self.run / CACHE)
+
+    def _take_over(self, stage: Stage) -> None:
+        """Goes on from a stage that is done, whose regions may be gone."""
+        trainer = self._trainer(stage)
+        load_checkpoint(self._file(stage, "best"), trainer, trainer.optimizer)
+        self._settle(stage)
+
+    def _settle(self, stage: Stage) -> None:
+        """Rounds what is frozen from now on, so that later stages see the bundle's regions."""
+        description, detector = self.bundle.description, self.bundle.detector
+        tuned = description.tuned or stage == "tune"
+        for model in (detector.network, detector.top) if tuned else (detector.network,):
+            model.set_weights(_rounded(model))
+        description = description.model_copy(update={"tuned": tuned})
+        self.bundle = replace(self.bundle, description=description)
 
     def _cache(self) -> RegionCache:
         with progress(self.console) as bar:
@@ -197,70 +255,85 @@ class Course:
                 progress=show,
             )
 
-    def _lesson(self) -> TrainingSet:
-        words = encode_captions(
+    @cached_property
+    def _words(self) -> NDArray[np.int32]:
+        return encode_captions(
             [photo.captions for photo in self.train],
             self.bundle.vocabulary,
             count=self.recipe.training.captions,
             longest=self.recipe.decoding.longest,
         )
-        return TrainingSet(self._cache(), words)
+
+    @cached_property
+    def _examiner(self) -> Examiner:
+        return self._examiner_of(self.bundle.decoder)
+
+    def _examiner_of(self, decoder: CaptionDecoder) -> Examiner:
+        wrote = [photo.captions for photo in self.dev]
+        return Examiner(decoder, self.bundle.vocabulary, self.recipe.decoding, wrote)
 
     def _trainer(self, stage: Stage) -> keras.Model:
-        training, decoder = self.recipe.training, self.bundle.decoder
+        training, bundle = self.recipe.training, self.bundle
+        plan: StageTraining = getattr(training, stage)
+        trainer: keras.Model
         if stage == "reward":
-            return RewardTrainer(
-                decoder,
-                self._reward(),
+            trainer = RewardTrainer(
+                bundle.decoder,
+                cider_reward([photo.captions for photo in self.train], bundle.vocabulary),
                 samples=training.samples,
                 longest=self.recipe.decoding.longest,
                 seed=training.seed,
             )
-        top = self.bundle.detector.top if stage == "tune" else None
-        return TeachTrainer(decoder, top, training.label_smoothing)
+        else:
+            top = bundle.detector.top if stage == "tune" else None
+            trainer = TeachTrainer(bundle.decoder, top, training.label_smoothing)
+        steps = plan.epochs * math.ceil(len(self.train) / training.batch_size)
+        # XLA, Keras' choice on a GPU, would compile anew for every length of captions.
+        optimizer = _optimizer(training, plan.learning_rate, steps)
+        trainer.compile(optimizer=optimizer, jit_compile=False)
+        trainer.optimizer.build(trainer.trainable_variables)
+        return trainer
 
-    def _reward(self) -> Reward:
-        """CIDEr-D on ids; the end token counts as a word on both sides."""
-        vocabulary = self.bundle.vocabulary
-        references = [
-            [(*vocabulary.encode(caption), SPECIAL.end) for caption in photo.captions]
-            for photo in self.train
-        ]
-        scorer = CiderD.fit(references)
+    def _resumed(self, stage: Stage, trainer: keras.Model) -> int:
+        """Restores the stage's last epoch, if there is one, and returns how many are done."""
+        file = self._file(stage, "last")
+        if not file.exists():
+            # What earlier stages reached stays unless this one does better.
+            self._checkpoint(stage, "best", trainer)
+            return 0
+        checkpoint = load_checkpoint(file, trainer, trainer.optimizer)
+        lines = checkpoint.metadata["history"]
+        self.history = TypeAdapter(list[Epoch]).validate_python(lines)
+        return checkpoint.epoch
 
-        def reward(photos: NDArray[np.int32], drawn_BGT: NDArray[np.int32]) -> NDArray[np.float32]:
-            said = [
-                tuple(int(word) for word in ids if word != SPECIAL.pad)
-                for captions in drawn_BGT
-                for ids in captions
-            ]
-            places = np.repeat(photos, drawn_BGT.shape[1])
-            scores = scorer.score_many(said, places.tolist())
-            return np.asarray(scores, np.float32).reshape(drawn_BGT.shape[:2])
-
-        return reward
+    def _after_epoch(
+        self, stage: Stage, epoch: int, loss: float, trainer: keras.Model, cache: RegionCache
+    ) -> None:
+        if not math.isfinite(loss):
+            raise ConfigurationError(
+                f"the loss of epoch {epoch + 1} of the {stage} stage is {loss}",
+                "a finite number",
+                f"start a new run with a lower rate than training.{stage}.learning_rate="
+                f"{getattr(self.recipe.training, stage).learning_rate:g}",
+            )
+        self._examine(stage, epoch, loss, cache)
+        lines = [asdict(line) for line in self.history]
+        atomic_write(self.run / HISTORY, json.dumps(lines, indent=1).encode())
+        if max(self.history, key=_cider) is self.history[-1]:
+            self._checkpoint(stage, "best", trainer)
+        self._checkpoint(stage, "last", trainer)
+        trainer.stop_training = self._is_stale(stage)
 
     def _examine(self, stage: Stage, epoch: int, loss: float, cache: RegionCache) -> None:
-        captions, _ = self._dev_captions(cache)
-        references = [photo.captions for photo in self.dev]
-        scores = score(captions, references, words=self.bundle.vocabulary.splitting)
-        told = alarms(scores, *self._accuracies(cache))
-        self.history.append(Epoch(stage, epoch, float(loss), scores, told))
+        found = self._examiner.examine(self._dev_regions(cache))
+        scores, told = found.scores, alarms(found.scores, found.accuracy, found.shuffled)
+        self.history.append(Epoch(stage, epoch, loss, scores, told))
         self.console.print(
             f"{stage} {epoch + 1}: loss {loss:.3f}, dev CIDEr-D {scores.cider:.3f}, "
             f"BLEU-4 {scores.bleu4:.3f}, bad endings {scores.bad_endings:.1%}"
         )
         for alarm in told:
-            self.console.print(f"  [bold]look:[/] {alarm}")
-
-    def _dev_captions(self, cache: RegionCache) -> tuple[list[str], NDArray[np.float64]]:
-        """Captions of the dev photos, and the mean log probability a word of each."""
-        search = compiled_search(self.bundle.decoder, self.recipe.decoding)
-        found = [search(*batch) for batch in self._dev_regions(cache)]
-        words = np.concatenate([part.words[:, 0].numpy() for part in found])
-        logprobs = np.concatenate([part.logprobs[:, 0].numpy() for part in found])
-        means = logprobs.sum(-1) / (words != SPECIAL.pad).sum(-1)
-        return [self.bundle.vocabulary.decode(ids) for ids in words], means
+            self.console.print(f"  look: {alarm}", style="yellow", markup=False)
 
     def _dev_regions(self, cache: RegionCache) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Features and boxes by the present top; the cache may be of the one before."""
@@ -270,140 +343,78 @@ class Course:
             boxes = tf.constant(cache.boxes[0, part])
             yield self.bundle.detector.features(maps, boxes), boxes
 
-    def _accuracies(self, cache: RegionCache) -> tuple[float, float]:
-        """Share of next words guessed right, beside the right photos and beside others."""
-        words = encode_captions(
-            [photo.captions for photo in self.dev],
-            self.bundle.vocabulary,
-            count=1,
-            longest=self.recipe.decoding.longest,
-        )
-        batches = list(self._dev_regions(cache))
-        features = tf.concat([batch[0] for batch in batches], 0)
-        boxes = tf.concat([batch[1] for batch in batches], 0)
-        # A shift by one gives every photo another one's regions.
-        return tuple(
-            _accuracy(self.bundle.decoder, tf.roll(features, by, 0), tf.roll(boxes, by, 0), words)
-            for by in (0, 1)
-        )
-
-    def _best(self, stage: Stage) -> Epoch:
-        return max(self._epochs(stage), key=lambda line: line.scores.cider)
+    def _is_stale(self, stage: Stage) -> bool:
+        epochs = self._epochs(stage)
+        if not epochs:
+            return False
+        best = max(epochs, key=_cider)
+        return epochs[-1].epoch - best.epoch >= self.recipe.training.patience
 
     def _epochs(self, stage: Stage) -> list[Epoch]:
         return [line for line in self.history if line.stage == stage]
 
-    def _is_best(self, stage: Stage) -> bool:
-        return self._best(stage) is self.history[-1]
-
-    def _is_stale(self, stage: Stage) -> bool:
-        epochs = self._epochs(stage)
-        patience = self.recipe.training.patience
-        return bool(epochs) and epochs[-1].epoch - self._best(stage).epoch >= patience
-
-    def _file(self, stage: Stage, which: str) -> Path:
+    def _file(self, stage: Stage, which: Literal["best", "last"]) -> Path:
         return self.run / f"{stage}.{which}"
 
-    def _checkpoint(self, stage: Stage, which: str, trainer: keras.Model, epoch: int) -> None:
-        history = [asdict(line) for line in self.history]
-        atomic_write(self.run / HISTORY, json.dumps(history, indent=1).encode())
+    def _checkpoint(
+        self, stage: Stage, which: Literal["best", "last"], trainer: keras.Model
+    ) -> None:
         save_checkpoint(
             self._file(stage, which),
             trainer,
             trainer.optimizer,
-            epoch=epoch + 1,
-            metadata={"history": history},
+            epoch=len(self._epochs(stage)),
+            metadata={"history": [asdict(line) for line in self.history]},
         )
 
-    def _resumed(self, stage: Stage, trainer: keras.Model) -> int:
-        """Loads the stage's last checkpoint, if there is one, and returns the next epoch."""
-        file = self._file(stage, "last")
-        if not file.exists():
-            return 0
-        checkpoint = load_checkpoint(file, trainer, trainer.optimizer)
-        self.history = [_epoch(line) for line in checkpoint.metadata["history"]]
-        return checkpoint.epoch
-
-    def _save(self, stage: Stage, cache: RegionCache) -> None:
-        """Writes the bundle with the stage's best weights.
-
-        Frozen parts are rounded to half precision in place, so that later stages see the
-        regions that the bundle will make.
-        """
-        captions, logprobs = self._dev_captions(cache)
-        tokens = [tokenize(caption, words=self.recipe.words) for caption in captions]
-        references = [
-            [tokenize(caption, words=self.recipe.words) for caption in photo.captions]
-            for photo in self.dev
-        ]
-        scores = asdict(self._best(stage).scores)
-        old = self.bundle.description
-        description = old.model_copy(
+    def _save(self, cache: RegionCache) -> None:
+        """Writes the bundle and scores it as it is written: rounded, in single precision."""
+        recipe, vocabulary = self.recipe, self.bundle.vocabulary
+        decoder = new_decoder(recipe.decoder, vocabulary, recipe.regions.count)
+        decoder.set_weights(_rounded(self.bundle.decoder))
+        examiner = self._examiner_of(decoder)
+        found = examiner.examine(self._dev_regions(cache))
+        scores = {"split": "dev", "photos": len(self.dev), "beam": recipe.decoding.beam}
+        description = self.bundle.description.model_copy(
             update={
-                "tuned": old.tuned or stage == "tune",
-                "calibration": calibrate(logprobs, cider_d(tokens, references).each),
-                "scores": {"split": "dev", "photos": len(self.dev), **scores},
+                "calibration": calibrate(found.logprobs, examiner.quality(found)),
+                "scores": {**scores, **asdict(found.scores)},
             }
         )
-        self.bundle = replace(self.bundle, description=description)
-        plain = new_decoder(self.recipe.decoder, self.bundle.vocabulary, self.recipe.regions.count)
-        plain.set_weights(self.bundle.decoder.get_weights())
-        save_bundle(replace(self.bundle, decoder=plain), self.run / BUNDLE)
+        bundle = replace(self.bundle, decoder=decoder, description=description)
+        save_bundle(bundle, self.run / BUNDLE)
 
 
-def _open_run(
-    recipe: CaptionRecipe, data: Path, run: Path, start: Path | None, resume: bool
-) -> None:
-    asked = {
-        "recipe": recipe.model_dump(mode="json"),
-        "data": str(data.resolve()),
-        "start": str(start.resolve()) if start else None,
-    }
-    file = run / RECIPE
-    if not resume and file.exists():
-        raise UsageError(
-            f"{run} holds a training already",
-            "a new folder, or --resume",
-            f"add --resume to go on with it, or choose another --run than {run}",
-        )
-    if resume and not file.exists():
-        raise UsageError(
-            f"{run} holds no training to resume",
-            f"a folder with {RECIPE}",
-            "leave --resume out to start one there",
-        )
-    if resume and json.loads(file.read_text()) != asked:
-        raise ConfigurationError(
-            f"{run} was started with another recipe, other data or another start",
-            f"the same as in {file}",
-            "repeat the --data, --from and --set of the first command, or start a new run",
-        )
-    run.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, json.dumps(asked, indent=2).encode())
+def _cider(line: Epoch) -> float:
+    return line.scores.cider
+
+
+def _rounded(model: keras.Model) -> list[NDArray[np.float32]]:
+    """Weights as a bundle keeps them, in half precision."""
+    return [weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()]
+
+
+def _discard_regions(cache: Path) -> None:
+    for folder in cache.glob("regions-*"):
+        # Renamed first: a half-deleted folder must not pass for a cache.
+        shutil.rmtree(folder.rename(folder.with_suffix(".unfinished")))
 
 
 def _prepare(
     recipe: CaptionRecipe, data: Path, run: Path, start: Path | None, console: Console
 ) -> Course:
     keras.utils.set_random_seed(recipe.training.seed)
-    dataset = load_captions(data)
-    train, dev = (_readable(dataset.split(split), console) for split in ("train", "dev"))
-    if not train or not dev:
-        raise DataError(
-            f"{data} has {len(train)} photos to train on and {len(dev)} to choose on",
-            "at least one of each",
-            "add photos, or give the captions' file a split column with train and dev",
-        )
     base = load_bundle(start) if start else None
-    vocabulary = Vocabulary.from_captions(
-        (caption for photo in train for caption in photo.captions),
+    chosen = select(
+        data,
         threshold=recipe.threshold,
         splitting=recipe.words,
         known=base.vocabulary.words if base else (),
+        console=console,
     )
     detector = base.detector if base else _detector(recipe)
     with _precision(recipe.training.precision):
-        decoder = new_decoder(recipe.decoder, vocabulary, recipe.regions.count)
+        decoder = new_decoder(recipe.decoder, chosen.vocabulary, recipe.regions.count)
     if base:
         _continue_from(base, decoder, recipe)
     description = Description(
@@ -413,29 +424,12 @@ def _prepare(
         splitting=recipe.words,
         tuned=base.description.tuned if base else False,
     )
-    bundle = Bundle(description, vocabulary, detector, decoder)
     console.print(
-        f"{len(train):,} photos to train on, {len(dev):,} to choose on, {len(vocabulary):,} words"
+        f"{len(chosen.train):,} photos to train on, {len(chosen.dev):,} to choose on, "
+        f"{len(chosen.vocabulary):,} words"
     )
-    return Course(recipe, run, train, dev, bundle, console)
-
-
-def _readable(photos: Sequence[CaptionedPhoto], console: Console) -> tuple[CaptionedPhoto, ...]:
-    """Drops photos that cannot be read, each with a line that says so."""
-    with ThreadPoolExecutor(2) as pool:
-        errors = list(pool.map(_read_error, photos))
-    for error in errors:
-        if error:
-            console.print(f"left out: {error.happened}", style="yellow", markup=False)
-    return tuple(photo for photo, error in zip(photos, errors, strict=True) if not error)
-
-
-def _read_error(photo: CaptionedPhoto) -> PhotoError | None:
-    try:
-        read_photo(photo.path, size=32)
-    except PhotoError as error:
-        return error
-    return None
+    bundle = Bundle(description, chosen.vocabulary, detector, decoder)
+    return Course(recipe, run, chosen.train, chosen.dev, bundle, console)
 
 
 def _detector(recipe: CaptionRecipe) -> RegionDetector:
@@ -461,30 +455,10 @@ def _continue_from(base: Bundle, decoder: CaptionDecoder, recipe: CaptionRecipe)
             "leave those settings out of --set, or train without --from",
         )
     for old, new in zip(base.decoder.weights, decoder.weights, strict=True):
-        if old.dtype != "float32":
-            continue
         value = new.numpy()
         # Only the word matrix and its bias may have grown, along their first axis.
         value[: len(old)] = old.numpy()
         new.assign(value)
-
-
-def _epoch(line: dict[str, Any]) -> Epoch:
-    scores = Scores(**line["scores"])
-    return Epoch(**{**line, "scores": scores, "alarms": tuple(line["alarms"])})
-
-
-def _accuracy(
-    decoder: CaptionDecoder, features: tf.Tensor, boxes: tf.Tensor, words_BGT: NDArray[np.int32]
-) -> float:
-    right = said = 0
-    for start in range(0, len(words_BGT), BATCH):
-        part = slice(start, start + BATCH)
-        read, asked = words_BGT[part, :, :-1], words_BGT[part, :, 1:]
-        guessed = tf.argmax(decoder(features[part], boxes[part], read), -1).numpy()
-        right += int(((guessed == asked) & (asked != SPECIAL.pad)).sum())
-        said += int((asked != SPECIAL.pad).sum())
-    return right / said
 
 
 def _optimizer(training: CaptionTraining, rate: float, steps: int) -> keras.Optimizer:

@@ -9,19 +9,29 @@ Suffixes: B photos, K regions, F features, G captions of a photo, T time steps, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from gatescope.caption.decoder import CaptionDecoder, Memory
 from gatescope.caption.decoding import States, sample
 from gatescope.caption.features import RegionCache
+from gatescope.caption.metrics import CiderD
 from gatescope.caption.vocabulary import SPECIAL, Vocabulary
 from gatescope.layers.roi_align import RoIAlign
 
@@ -55,11 +65,12 @@ class CaptionTraining(BaseModel):
             its regions are projected once.
         captions: Captions of a photo that a step reads; photos with fewer repeat theirs.
         samples: Captions drawn of a photo in the reward stage.
-        warmup: Steps over which the rate rises from 0, in every stage.
+        warmup: Steps over which the rate rises from 0 in every stage, at most half of them.
         weight_decay: Of AdamW.
         label_smoothing: Share of the target spread over all words.
         clip_norm: Largest global norm of a gradient.
-        mirror: Whether half of the photos a step are mirrored.
+        mirror: Whether the photos of every other step, at random, are mirrored. Not for
+            captions that say left and right.
         patience: Epochs of a stage without a better dev CIDEr before the stage ends.
         precision: `bfloat16` for matrix products where the processor gains, else `float32`.
         seed: Of weights, order, dropout and samples.
@@ -80,7 +91,13 @@ class CaptionTraining(BaseModel):
     mirror: bool = True
     patience: PositiveInt = 3
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    seed: int = 1
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if not any(stage.epochs for stage in (self.teach, self.tune, self.reward)):
+            raise ValueError("at least one stage with an epoch")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +133,10 @@ class TrainingSet:
         """Batches of an epoch."""
         return -(-len(self.words) // training.batch_size)
 
-    def dataset(self, stage: Stage, training: CaptionTraining, epoch: int) -> tf.data.Dataset:
-        """`batches` as a `tf.data.Dataset` that is read ahead on a thread of its own."""
+    def dataset(
+        self, stage: Stage, training: CaptionTraining, epochs: Iterable[int]
+    ) -> tf.data.Dataset:
+        """`batches` of epochs, one after the other, read ahead on a thread of their own."""
         source = self.cache.maps if stage == "tune" else self.cache.features
         words = tf.TensorSpec((None, self.words.shape[1], None), tf.int32)
         inputs = {
@@ -128,7 +147,8 @@ class TrainingSet:
         }
         signature = (inputs, words)
         return tf.data.Dataset.from_generator(
-            lambda: self.batches(stage, training, epoch), output_signature=signature
+            lambda: chain.from_iterable(self.batches(stage, training, epoch) for epoch in epochs),
+            output_signature=signature,
         ).prefetch(2)
 
 
@@ -204,6 +224,30 @@ def smoothed_cross_entropy(
     return tf.reduce_sum(loss * said) / tf.reduce_sum(said)
 
 
+def cider_reward(captions: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Reward:
+    """CIDEr-D on ids, rarity counted over the training photos (Rennie et al. 2017).
+
+    The end token is a word on both sides, so that a caption which breaks off loses by it.
+
+    Args:
+        captions: Of every photo that will be asked for by its index.
+        vocabulary: Words of the ids.
+
+    Returns:
+        Scores `(photos, captions)` of ids `(photos, captions, steps)`, given photo indices.
+    """
+    scorer = CiderD.fit(
+        [[(*vocabulary.encode(text), SPECIAL.end) for text in texts] for texts in captions]
+    )
+
+    def reward(photos: NDArray[np.int32], drawn_BGT: NDArray[np.int32]) -> NDArray[np.float32]:
+        said = [ids[ids != SPECIAL.pad].tolist() for texts in drawn_BGT for ids in texts]
+        places = np.repeat(photos, drawn_BGT.shape[1]).tolist()
+        return np.array(scorer.score_many(said, places), np.float32).reshape(drawn_BGT.shape[:2])
+
+    return reward
+
+
 class RewardTrainer(keras.Model):
     """Self-critical training: samples above their siblings' mean become more probable.
 
@@ -229,25 +273,31 @@ class RewardTrainer(keras.Model):
         self.built = True  # of parts that are
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        return self.decoder(inputs["features"], inputs["boxes"], inputs["words"])
+        return self.decoder(inputs["features"], inputs["boxes"], inputs["words"], training=False)
 
     def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Keras' own step on drawn captions, each weighted by its gain over its siblings."""
         inputs, _ = data
         drawn_BGT = self.draw(inputs["features"], inputs["boxes"])
         reward_BG = tf.numpy_function(self.reward, [inputs["photos"], drawn_BGT], tf.float32)
         reward_BG = tf.ensure_shape(reward_BG, (None, self.samples))
-        others = (tf.reduce_sum(reward_BG, 1, keepdims=True) - reward_BG) / (self.samples - 1)
-        read = tf.pad(drawn_BGT, [[0, 0], [0, 0], [1, 0]], constant_values=SPECIAL.start)
-        said = tf.cast(drawn_BGT != SPECIAL.pad, tf.float32)
-        with tf.GradientTape() as tape:
-            logits = self.decoder(inputs["features"], inputs["boxes"], read[:, :, :-1])
-            surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(drawn_BGT, logits)
-            gain = (reward_BG - others)[..., None]
-            loss = tf.reduce_sum(surprise * gain * said) / tf.reduce_sum(said)
-        weights = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, weights), weights)
         self.reward_mean.update_state(reward_BG)
-        return {"loss": loss, "reward": self.reward_mean.result()}
+        others_BG = (tf.reduce_sum(reward_BG, 1, keepdims=True) - reward_BG) / (self.samples - 1)
+        read_BGT = tf.pad(drawn_BGT, [[0, 0], [0, 0], [1, 0]], constant_values=SPECIAL.start)
+        read = {**inputs, "words": read_BGT[:, :, :-1]}
+        return super().train_step((read, drawn_BGT, reward_BG - others_BG))
+
+    def compute_loss(
+        self,
+        x: dict[str, tf.Tensor] | None = None,
+        y: tf.Tensor = None,
+        y_pred: tf.Tensor = None,
+        sample_weight: tf.Tensor = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        said = tf.cast(y != SPECIAL.pad, tf.float32)
+        surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(y, y_pred)
+        return tf.reduce_sum(surprise * sample_weight[..., None] * said) / tf.reduce_sum(said)
 
     def draw(self, features_BKF: tf.Tensor, boxes_BK4: tf.Tensor) -> tf.Tensor:
         """Samples captions `(B, G, T)`; a fixed number of steps keeps the graph one graph."""

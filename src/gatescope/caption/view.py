@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from math import exp
 from pathlib import Path
 
+import numpy as np
+
 from gatescope.caption.captioner import Caption, Word
 from gatescope.data.photos import read_photo
+from gatescope.errors import PhotoError
 from gatescope.report.captions import CaptionView, WordView, caption_gallery
 from gatescope.report.html import Html, join, page, paragraph, section
 
@@ -34,15 +37,21 @@ def gallery(views: Iterable[CaptionView], *, name: str) -> Html:
 
 
 def caption_view(caption: Caption, name: str = "") -> CaptionView:
-    """What `report` draws of one caption."""
-    source = caption.source
+    """What `report` draws of one caption; a photo that has gone since leaves a grey one."""
+    source, gone = caption.source, ""
+    try:
+        photo = read_photo(source) if isinstance(source, Path) else source
+    except PhotoError as error:
+        # One photo that was moved must not cost the page of all the others.
+        photo, gone = np.full((90, 120, 3), 128, np.uint8), error.happened
     return CaptionView(
-        photo=read_photo(source) if isinstance(source, Path) else source,
+        photo=photo,
         name=name or (source.name if isinstance(source, Path) else "photo"),
         words=tuple(map(_word_view, caption.words)),
         sure=caption.sure,
         confidence=caption.confidence,
         alternatives=caption.alternatives,
+        note=gone,
     )
 
 

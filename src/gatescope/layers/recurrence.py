@@ -53,9 +53,7 @@ class Cell(keras.layers.Layer):
         steps = tf.transpose(projected_MTG, (1, 0, 2))
         count = tf.shape(steps)[0]
         shape = (projected_MTG.shape[0], self.units)
-        outputs, lasts = (
-            tf.TensorArray(steps.dtype, count, element_shape=shape) for _ in range(2)
-        )
+        outputs, lasts = (tf.TensorArray(steps.dtype, count, element_shape=shape) for _ in range(2))
 
         def body(
             t: tf.Tensor,

@@ -1,14 +1,15 @@
 """The regional CNN: where to look in a photo, and what is there.
 
-One trunk pass gives the stride-16 map. On it stand the region proposal network, which says where
-objects may be, and the top, whose stride-32 features RoIAlign reads for every region.
+One trunk pass gives a map. On it stand the region proposal network, which says where objects may
+be, and the top, whose features RoIAlign reads for every region. For photos both are halves of
+EfficientNet-Lite0, with maps of stride 16 and 32.
 
 Suffixes: B batch, N anchors, K regions, H rows, W columns, C channels.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -17,9 +18,11 @@ from keras import layers
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from gatescope.errors import ConfigurationError
 from gatescope.layers.region_proposal import RegionProposal, anchors, grid
 from gatescope.layers.roi_align import RoIAlign
 from gatescope.models import efficientnet_lite
+from gatescope.models.efficientnet_lite import STRIDE_16_CHANNELS
 
 
 class RegionConfig(BaseModel):
@@ -32,6 +35,7 @@ class RegionConfig(BaseModel):
         photo_size: Side in pixels to which every photo is squashed.
         input_size: Side in pixels to which the trunk's input is then enlarged, a multiple of
             32: small objects survive the stride-32 map better in a larger picture.
+        stride: Pixels of that input to a cell of the trunk's map; EfficientNet-Lite0's is 16.
         proposals: Boxes that the proposal network gives.
         grid: Rows and columns of the fallback grid; 0 for none.
         scales: Square roots of anchor areas, relative to the photo's side.
@@ -44,6 +48,7 @@ class RegionConfig(BaseModel):
 
     photo_size: PositiveInt = 224
     input_size: int = Field(default=384, multiple_of=32, ge=64)
+    stride: Literal[8, 16] = 16
     proposals: int = Field(default=32, ge=0)
     grid: int = Field(default=6, ge=0)
     scales: tuple[float, ...] = (0.03, 0.06, 0.12, 0.25, 0.5, 0.8)
@@ -58,8 +63,8 @@ class RegionConfig(BaseModel):
 
     @property
     def map_size(self) -> int:
-        """Rows, and columns, of the stride-16 map."""
-        return self.input_size // 16
+        """Rows, and columns, of the trunk's map."""
+        return self.input_size // self.stride
 
     def anchors(self) -> NDArray[np.float32]:
         """The proposal network's anchors, `(anchors, 4)`."""
@@ -79,17 +84,21 @@ class Regions(NamedTuple):
     features: tf.Tensor
 
 
-def proposal_network(config: RegionConfig) -> keras.Model:
+def proposal_network(config: RegionConfig, channels: int = STRIDE_16_CHANNELS) -> keras.Model:
     """Builds the slim network that scores and moves every anchor.
 
     A 1×1 bottleneck, then two depthwise 5×5 convolutions (the second dilated, for context)
     with shortcuts, then one 1×1 convolution each for objectness and deltas (Ren et al. 2015).
 
-    Input shape: `(batch, rows, columns, 112)`.
+    Args:
+        config: Map size, anchors and width.
+        channels: Of the trunk's map.
+
+    Input shape: `(batch, rows, columns, channels)`.
     Output shape: objectness logits `(batch, anchors)` and deltas `(batch, anchors, 4)`.
     """
     size, per_cell = config.map_size, len(config.scales) * len(config.ratios)
-    features = keras.Input((size, size, efficientnet_lite.STRIDE_16_CHANNELS), name="stride_16")
+    features = keras.Input((size, size, channels), name="map")
     x = layers.SpatialDropout2D(0.2)(features)
     x = layers.Conv2D(config.width, 1, activation="relu", name="bottleneck")(x)
     for dilation in (1, 2):
@@ -109,9 +118,11 @@ class RegionDetector:
 
     Args:
         config: Which regions a photo has.
-        trunk: `efficientnet_lite.trunk` at `config.input_size`.
+        trunk: Photos to a map, such as `efficientnet_lite.trunk` at `config.input_size`.
         network: `proposal_network(config)`.
-        top: `efficientnet_lite.top`.
+        top: That map to the features of regions, such as `efficientnet_lite.top`.
+        bins: Bins a side that RoIAlign reads of a region, laid end to end in its features: more
+            than one tells shapes apart, which a mean over the region blurs.
 
     Example:
         >>> detector = RegionDetector.imagenet(RegionConfig())
@@ -120,11 +131,16 @@ class RegionDetector:
     """
 
     def __init__(
-        self, config: RegionConfig, trunk: keras.Model, network: keras.Model, top: keras.Model
+        self,
+        config: RegionConfig,
+        trunk: keras.Model,
+        network: keras.Model,
+        top: keras.Model,
+        bins: int = 1,
     ) -> None:
         self.config, self.trunk, self.network, self.top = config, trunk, network, top
         self._proposal = RegionProposal(config.anchors(), config.proposals, config.iou_threshold)
-        self._align = RoIAlign()
+        self._align = RoIAlign(bins)
         self.maps = tf.function(self._maps, reduce_retracing=True)
         self.proposals = tf.function(self._proposals, reduce_retracing=True)
         self.features = tf.function(self._features, reduce_retracing=True)
@@ -132,7 +148,17 @@ class RegionDetector:
 
     @classmethod
     def imagenet(cls, config: RegionConfig) -> RegionDetector:
-        """Builds a detector with ImageNet weights; its proposal network is untrained."""
+        """Builds a detector with ImageNet weights; its proposal network is untrained.
+
+        Raises:
+            ConfigurationError: The map is to have another stride than EfficientNet-Lite0's.
+        """
+        if config.stride != 16:
+            raise ConfigurationError(
+                f"EfficientNet-Lite0's map is to have stride {config.stride}",
+                "stride 16, the only one it has",
+                "leave regions.stride at 16; for a finer map enlarge regions.input_size",
+            )
         trunk = efficientnet_lite.trunk(config.input_size)
         top = efficientnet_lite.top()
         weights = efficientnet_lite.imagenet_weights()
@@ -141,7 +167,7 @@ class RegionDetector:
         return cls(config, trunk, proposal_network(config), top)
 
     def _maps(self, photos_BHW3: tf.Tensor) -> tf.Tensor:
-        """Stride-16 maps of photos squashed to `photo_size`, uint8 or float in [0, 255]."""
+        """The trunk's maps of photos squashed to `photo_size`, uint8 or float in [0, 255]."""
         size = (self.config.input_size, self.config.input_size)
         enlarged = tf.image.resize(tf.cast(photos_BHW3, tf.float32), size)
         return self.trunk(enlarged, training=False)
@@ -154,13 +180,18 @@ class RegionDetector:
         scores = tf.zeros((batch, len(fallback)))
         if self.config.proposals == 0:
             return boxes, scores
-        found, objectness = self._proposal(*self.network(maps_BHWC, training=False))
+        # Suppression has no gradient: where a loss reaches regions, their boxes are constants.
+        found, objectness = map(
+            tf.stop_gradient, self._proposal(*self.network(maps_BHWC, training=False))
+        )
         return tf.concat([found, boxes], 1), tf.concat([objectness, scores], 1)
 
     def _features(self, maps_BHWC: tf.Tensor, boxes_BK4: tf.Tensor) -> tf.Tensor:
-        """Feature vectors `(B, K, 1280)` of the given boxes."""
-        aligned = self._align(self.top(maps_BHWC, training=False), boxes_BK4)
-        return aligned[:, :, 0, 0]
+        """Feature vectors `(B, K, bins² · channels)` of the given boxes."""
+        features = self.top(maps_BHWC, training=False)
+        aligned = self._align(features, boxes_BK4)
+        size = self._align.bins**2 * features.shape[-1]
+        return tf.reshape(aligned, (*tf.unstack(tf.shape(boxes_BK4)[:2]), size))
 
     def _regions(self, photos_BHW3: tf.Tensor) -> Regions:
         maps = self._maps(photos_BHW3)
