@@ -22,7 +22,7 @@ def joint(photo_dropout=0.0):
         CONFIG, small_trunk(64, (4, 4, 4)), proposal_network(CONFIG, 4), small_top(4, 5), bins=2
     )
     decoder = CaptionDecoder(DecoderConfig(units=8, dropout=0.0), WORDS)
-    decoder.build()
+    decoder.build((1, 1, 5 * 2**2))
     sampling = RegionTraining(sampled=8, seed=0)
     return JointTrainer(
         detector, decoder, sampling, label_smoothing=0.1, photo_dropout=photo_dropout

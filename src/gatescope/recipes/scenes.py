@@ -251,7 +251,7 @@ def _new_captioner(recipe: ScenesRecipe, scenes: Sequence[Scene]) -> Bundle:
         tuned=True,
     )
     decoder = CaptionDecoder(recipe.decoder, len(vocabulary))
-    decoder.build((None, None, recipe.features * recipe.bins**2))
+    decoder.build((1, 1, recipe.features * recipe.bins**2))
     return Bundle(description, vocabulary, detector, decoder)
 
 
