@@ -65,6 +65,7 @@ from gatescope.report.terminal import progress
 from gatescope.runs.asked import Asked, open_run, write_asked
 from gatescope.runs.files import atomic_write
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
+from gatescope.training.determinism import repeat_exactly
 from gatescope.training.progress import TrainingProgress
 from gatescope.training.regions import load_proposals
 
@@ -158,6 +159,7 @@ def fit(
         >>> bundle = fit(CaptionRecipe(), Path("flickr8k"), Path("runs/f8k"))  # doctest: +SKIP
         >>> bundle.description.scores["cider"]  # doctest: +SKIP
     """
+    repeat_exactly()
     console = console or Console(quiet=True)
     origin = str(start.resolve()) if start else None
     asked = CaptionRun(recipe=recipe, data=str(data.resolve()), start=origin)
