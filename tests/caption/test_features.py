@@ -53,15 +53,18 @@ def test_cached_regions_are_close_to_those_made_directly(cache, detector, photos
     maps = detector.maps(squashed(photos)).numpy()
     np.testing.assert_allclose(cache.maps[0], maps, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(cache.boxes[0], direct.boxes, atol=5e-3)
-    np.testing.assert_allclose(cache.features[0], direct.features, atol=0.03)
+    # At the cache's own boxes: half precision may move a box, and a moved box reads other cells.
+    features = detector.features(maps, cache.boxes[0])
+    np.testing.assert_allclose(cache.features[0], features, atol=0.03)
     assert cache.features[0].std() > 0.1
 
 
 def test_the_second_view_is_the_mirrored_photo(cache, detector, photos):
     mirrored = np.ascontiguousarray(squashed(photos)[:, :, ::-1])
-    direct = detector.regions(mirrored)
-    np.testing.assert_allclose(cache.maps[1], detector.maps(mirrored), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(cache.features[1], direct.features, atol=0.03)
+    maps = detector.maps(mirrored)
+    np.testing.assert_allclose(cache.maps[1], maps, rtol=1e-3, atol=1e-3)
+    features = detector.features(maps, cache.boxes[1])
+    np.testing.assert_allclose(cache.features[1], features, atol=0.03)
     assert np.abs(cache.features[1].astype(float) - cache.features[0]).max() > 0.1
 
 

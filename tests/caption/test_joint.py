@@ -16,7 +16,7 @@ CONFIG = RegionConfig(
 )
 
 
-def joint(photo_dropout=0.0):
+def joint(photo_dropout=0.0, word_noise=0.0):
     keras.utils.set_random_seed(0)
     detector = RegionDetector(
         CONFIG, small_trunk(64, (4, 4, 4)), proposal_network(CONFIG, 4), small_top(4, 5), bins=2
@@ -25,7 +25,12 @@ def joint(photo_dropout=0.0):
     decoder.build((1, 1, 5 * 2**2))
     sampling = RegionTraining(sampled=8, seed=0)
     return JointTrainer(
-        detector, decoder, sampling, label_smoothing=0.1, photo_dropout=photo_dropout
+        detector,
+        decoder,
+        sampling,
+        label_smoothing=0.1,
+        photo_dropout=photo_dropout,
+        word_noise=word_noise,
     )
 
 
@@ -88,8 +93,21 @@ def test_some_photos_are_learned_without_their_mean_and_the_others_with_all_of_i
     assert thinned.keys is memory.keys
 
 
+def test_noise_replaces_its_share_of_words_and_no_special_token():
+    words = np.full((50, 2, 20), len(SPECIAL), np.int32)
+    words[:, :, 0], words[:, :, 15:] = SPECIAL.start, SPECIAL.pad
+    noisy = joint(word_noise=0.4)._noisy(tf.constant(words)).numpy()
+    assert (noisy[:, :, 0] == SPECIAL.start).all()
+    assert (noisy[:, :, 15:] == SPECIAL.pad).all()
+    inside = noisy[:, :, 1:15]
+    assert inside.min() == len(SPECIAL)
+    assert inside.max() == WORDS - 1
+    # One draw in eight is the word that was there.
+    assert (inside != len(SPECIAL)).mean() == pytest.approx(0.4 * 7 / 8, abs=0.04)
+
+
 def test_outside_training_the_decoder_alone_says_the_same(batch):
-    trainer = joint(photo_dropout=0.9)
+    trainer = joint(photo_dropout=0.9, word_noise=0.9)
     inputs = batch[0]
     _, logits = trainer(inputs)
     regions = trainer.detector.regions(inputs["photos"])

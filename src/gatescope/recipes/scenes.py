@@ -81,6 +81,7 @@ class ScenesRecipe(BaseModel):
         sampled: Anchors of a scene that enter the proposals' loss.
         label_smoothing: Share of the target spread over all words.
         photo_dropout: Share of the scenes that are learned without the mean of all regions.
+        word_noise: Share of the words read in training that are replaced by random ones.
         seed: Of scenes, weights, order and dropout.
     """
 
@@ -104,6 +105,7 @@ class ScenesRecipe(BaseModel):
     sampled: PositiveInt
     label_smoothing: float = Field(ge=0, lt=1)
     photo_dropout: float = Field(ge=0, lt=1)
+    word_noise: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0)
 
 
@@ -140,6 +142,7 @@ def recipe() -> ScenesRecipe:
         sampled=32,
         label_smoothing=0.1,
         photo_dropout=0.7,
+        word_noise=0.3,
         seed=0,
     )
 
@@ -265,6 +268,7 @@ def _train(
         RegionTraining(sampled=recipe.sampled, seed=recipe.seed),
         label_smoothing=recipe.label_smoothing,
         photo_dropout=recipe.photo_dropout,
+        word_noise=recipe.word_noise,
     )
     arrays = _arrays(recipe, bundle.vocabulary, scenes)
     steps = math.ceil(len(scenes) / recipe.batch_size)
