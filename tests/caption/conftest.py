@@ -41,7 +41,7 @@ def tiny_bundle() -> Bundle:
         if len(weight.shape) == 2:
             spread = spreads.get(weight.path.split("/")[-2], 1.5)
             weight.assign(rng.normal(0, spread / weight.shape[0] ** 0.5, weight.shape))
-    decoder.word_bias.assign([0, 0, -2] + [0] * (len(vocabulary) - 3))  # not all one word long
+    decoder.word_bias.assign([0, 0, -1] + [0] * (len(vocabulary) - 3))  # not all one word long
     description = Description(
         regions=regions,
         decoder=size,

@@ -147,22 +147,26 @@ def test_a_caption_may_be_one_word(terse, photos):
     assert len(caption.alternatives) == 9  # ten words, so ten captions for twenty beams
 
 
-def test_confidence_is_calibrated_and_doubt_is_told(tiny_bundle, photos):
-    def sure(threshold: float) -> Caption:
-        calibration = Calibration(slope=2.0, intercept=1.0, threshold=threshold)
-        description = tiny_bundle.description.model_copy(update={"calibration": calibration})
-        bundle = dataclasses.replace(tiny_bundle, description=description)
-        return Captioner(bundle).caption(photos[0], beam=1)
-
-    caption = sure(0.0)
-    assert caption.sure
-    assert sure(caption.confidence).sure
-    assert not sure(caption.confidence + 1e-6).sure
-    # The mean is over the words and the end, whose log probability is not among the words'.
-    logit = np.log(caption.confidence / (1 - caption.confidence))
-    mean = (logit - 1) / 2
-    end = mean * (len(caption.words) + 1) - sum(word.logprob for word in caption.words)
-    assert end <= 1e-5
+def test_confidence_is_calibrated_and_doubt_is_told(tiny_bundle, tiny_captioner, photos):
+    captions = list(tiny_captioner.caption_all(photos, beam=1))
+    pixels = np.stack([tiny_captioner._pixels(photo) for photo in photos])
+    regions = tiny_bundle.detector.regions(pixels)
+    found = tiny_captioner._search(1)(regions.features, regions.boxes)
+    # The mean is over the words and the end; padding of short captions does not count.
+    counts = (found.words.numpy()[:, 0] != 0).sum(-1)
+    assert counts.min() < counts.max()
+    means = found.logprobs.numpy()[:, 0].sum(-1) / counts
+    curve = Calibration(slope=2.0, intercept=1.0)
+    middling = curve.confidence(float(np.median(means)))
+    calibration = curve.model_copy(update={"threshold": middling})
+    description = tiny_bundle.description.model_copy(update={"calibration": calibration})
+    calibrated = Captioner(dataclasses.replace(tiny_bundle, description=description))
+    told = list(calibrated.caption_all(photos, beam=1))
+    assert {caption.sure for caption in told} == {True, False}
+    for caption, plain, mean in zip(told, captions, means, strict=True):
+        assert caption.text == plain.text
+        assert caption.confidence == pytest.approx(calibration.confidence(mean), abs=1e-4)
+        assert caption.sure == (caption.confidence >= middling)
 
 
 def test_a_caption_becomes_a_line_of_json(tiny_captioner, photos):
