@@ -280,7 +280,7 @@ def _parts(bundle: Bundle) -> dict[str, keras.Model]:
 
 def _variables(bundle: Bundle) -> dict[str, keras.Variable]:
     return {
-        f"{part}/{index:03d}/{weight.path}": weight
+        f"{part}/{index:03d}/{weight.path.removeprefix(model.name + '/')}": weight
         for part, model in _parts(bundle).items()
         for index, weight in enumerate(
             weight for weight in model.weights if weight.dtype == "float32"
