@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -257,20 +256,28 @@ def test_results_stream_and_reading_is_one_batch_ahead(tiny_captioner, photos):
 
 
 def test_stopping_early_leaves_no_thread_and_reads_no_more(tiny_captioner, photos, monkeypatch):
-    read = Counter[str]()
+    read, stopped = Counter[str](), threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
 
-    def slow(path: Path, *, size: int) -> np.ndarray:
+    def held_back(path: Path, *, size: int) -> np.ndarray:
         read["photos"] += 1
-        time.sleep(0.02)
+        if read["photos"] > BATCH:
+            stopped.wait()
         return np.zeros((size, size, 3), np.uint8)
 
-    monkeypatch.setattr("gatescope.caption.captioner.read_photo", slow)
+    def told(pool: ThreadPoolExecutor, *, cancel_futures: bool = False) -> None:
+        shutdown(pool, wait=False, cancel_futures=cancel_futures)
+        stopped.set()
+        shutdown(pool, wait=True)
+
+    monkeypatch.setattr("gatescope.caption.captioner.read_photo", held_back)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", told)
     threads = threading.active_count()
     results = tiny_captioner.caption_all(photos * 20)
     next(results)
     results.close()
-    assert threading.active_count() == threads
-    assert BATCH <= read["photos"] < 2 * BATCH
+    assert threading.active_count() <= threads
+    assert BATCH <= read["photos"] <= BATCH + 2  # two threads had begun the next batch
 
 
 def test_two_threads_may_caption_at_once(tiny_bundle, photos):
