@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import importlib.util
 import io
@@ -28,7 +27,7 @@ from gatescope.caption.metrics import Scores
 from gatescope.caption.training import StageTraining
 from gatescope.caption.vocabulary import SPECIAL_WORDS
 from gatescope.data.photos import read_photo
-from gatescope.errors import CheckpointError, ConfigurationError, DataError, UsageError
+from gatescope.errors import CheckpointError, ConfigurationError, UsageError
 from gatescope.models.regions import RegionDetector
 from gatescope.runs import files
 
@@ -116,7 +115,7 @@ def test_history_has_every_epoch_with_its_loss_and_scores(finished: Path) -> Non
 def test_what_happens_is_told(told: Console, finished: Path) -> None:
     said = _said(told)
     assert "16 photos to train on, 4 to choose on" in said
-    assert "tune 2: loss" in said and "dev CIDEr-D" in said
+    assert "teach: 2 epochs" in said and "tune 2: dev CIDEr-D" in said
 
 
 def test_alarms_are_told_and_kept(told: Console, finished: Path) -> None:
@@ -173,9 +172,10 @@ def test_a_run_killed_in_every_stage_ends_as_an_uninterrupted_one(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert _history(killed) == _history(whole)
     for name in ("teach.best", "teach.last", "tune.best", "tune.last", "reward.last"):
-        one, other = (load_file(run / name) for run in (whole, killed))
-        assert one.keys() == other.keys()
-        assert all(np.array_equal(one[key], other[key]) for key in one), name
+        # By place: Keras numbers layers by what the process built before.
+        one, other = (sorted(load_file(run / name).items()) for run in (whole, killed))
+        pairs = zip(one, other, strict=True)
+        assert all(np.array_equal(mine, theirs) for (_, mine), (_, theirs) in pairs), name
     for name in ("weights.safetensors", "vocabulary.json", "replay.safetensors", "bundle.json"):
         assert (killed / "bundle" / name).read_bytes() == (whole / "bundle" / name).read_bytes()
     assert sorted(path.name for path in killed.iterdir()) == sorted(
@@ -184,21 +184,22 @@ def test_a_run_killed_in_every_stage_ends_as_an_uninterrupted_one(
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it(
-    data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, write = tmp_path / "run", files.atomic_write
+    last, write = tmp_path / "run" / "teach.last", files.atomic_write
+    kept: list[bytes] = []
 
     def full(path: Path, content: object) -> None:
-        if path.name == "tune.last" and (run / "tune.last").exists():
+        if path == last and last.exists():
+            kept.append(last.read_bytes())
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, content)
 
-    with monkeypatch.context() as patch:
-        patch.setattr("gatescope.training.checkpoints.atomic_write", full)
-        with pytest.raises(CheckpointError, match="could not be saved: No space left"):
-            fit(tiny.tiny_recipe(), data, run)
-    fit(tiny.tiny_recipe(), data, run, resume=True)
-    assert _history(run) == _history(finished)
+    _script_scores(monkeypatch, [0.1, 0.2])
+    monkeypatch.setattr("gatescope.training.checkpoints.atomic_write", full)
+    with pytest.raises(CheckpointError, match="could not be saved: No space left"):
+        fit(_short(teach=StageTraining(epochs=2, learning_rate=1e-2)), data, last.parent)
+    assert last.read_bytes() == kept[0]
 
 
 # Choosing.
@@ -225,15 +226,6 @@ def _script_scores(patch: pytest.MonkeyPatch, ciders: list[float]) -> None:
     patch.setattr(fitting.Course, "_examiner_of", lambda course, decoder: final)
 
 
-def test_a_stage_ends_when_patience_does(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _script_scores(monkeypatch, [0.1, 0.5, 0.4, 0.5, 0.9])
-    teach = StageTraining(epochs=5, learning_rate=1e-2)
-    fit(_short(teach=teach, patience=2), data, tmp_path / "run")
-    assert [line["scores"]["cider"] for line in _history(tmp_path / "run")] == [0.1, 0.5, 0.4, 0.5]
-
-
 def _rounded(checkpoint: Path) -> list[np.ndarray]:
     """The decoder's weights in a checkpoint, as a bundle keeps them."""
     tensors = load_file(checkpoint)
@@ -249,12 +241,13 @@ def _bundled(run: Path) -> list[np.ndarray]:
     return [tensor for name, tensor in sorted(tensors.items()) if name.startswith("decoder/")]
 
 
-def test_the_bundle_has_the_weights_of_the_best_epoch(
+def test_a_stage_ends_when_patience_does_and_its_best_epoch_is_bundled(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _script_scores(monkeypatch, [0.1, 0.5, 0.4])
+    _script_scores(monkeypatch, [0.1, 0.5, 0.4, 0.5, 0.9])
     run = tmp_path / "run"
-    fit(_short(teach=StageTraining(epochs=3, learning_rate=1e-2)), data, run)
+    fit(_short(teach=StageTraining(epochs=5, learning_rate=1e-2), patience=2), data, run)
+    assert [line["scores"]["cider"] for line in _history(run)] == [0.1, 0.5, 0.4, 0.5]
     best, last, bundled = _rounded(run / "teach.best"), _rounded(run / "teach.last"), _bundled(run)
     assert all(map(np.array_equal, best, bundled))
     assert not all(map(np.array_equal, last, bundled))
@@ -283,21 +276,10 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> No
     }
 
 
-# Kinds of networks and words.
+# Kinds of networks.
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_cells_and_precisions_train_and_load(
-    data: Path, tmp_path: Path, cell: str, precision: str
-) -> None:
-    bundle = fit(_short(cell=cell, precision=precision), data, tmp_path / "run")
-    assert bundle.description.decoder.cell == cell
-    assert {weight.dtype for weight in bundle.decoder.weights} == {"float32"}
-    assert bundle.decoder.compute_dtype == "float32"
-
-
-def test_proposals_come_from_the_folder_that_the_recipe_names(
+def test_a_gru_in_bfloat16_on_proposals_from_a_folder(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(folder: Path, detector: RegionDetector) -> None:
@@ -306,20 +288,14 @@ def test_proposals_come_from_the_folder_that_the_recipe_names(
 
     named: list[Path] = []
     monkeypatch.setattr(fitting, "load_proposals", load)
-    recipe = _short()
+    recipe = _short(cell="gru", precision="bfloat16")
     regions = recipe.regions.model_copy(update={"proposals": 2})
     recipe = recipe.model_copy(update={"regions": regions, "proposals": "runs/mine"})
     bundle = fit(recipe, data, tmp_path / "run")
     assert named == [Path("runs/mine")]
     assert not any(weight.any() for weight in bundle.detector.network.get_weights())
-
-
-def test_languages_are_split_by_unicode(tmp_path: Path) -> None:
-    folder = tiny.write_data(_made(tmp_path / "data"))
-    _rewrite(folder, lambda row: (row[0], "Ein großer Hund läuft über Straßen", row[2]))
-    bundle = fit(_short(words="unicode"), folder, tmp_path / "run")
-    assert bundle.vocabulary.words[4:] == ("ein", "großer", "hund", "läuft", "straßen", "über")
-    assert bundle.description.splitting == "unicode"
+    assert bundle.description.decoder.cell == "gru"
+    assert bundle.decoder.compute_dtype == "float32"
 
 
 # Starting from another bundle.
@@ -328,7 +304,8 @@ def test_languages_are_split_by_unicode(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def other_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tiny.write_data(tmp_path_factory.mktemp("other"))
-    _rewrite(folder, lambda row: (row[0], f"{row[1]} zebra", row[2]))
+    with (folder / "captions.csv").open("a") as file:
+        file.write("cat-left.png,A zebra,train\n")
     return folder
 
 
@@ -342,7 +319,7 @@ def test_a_start_keeps_words_and_weights_and_learns_new_words(
     count = len(old.vocabulary)
     assert new.vocabulary.words == (*old.vocabulary.words, "zebra")
     for before, after in zip(old.decoder.weights, new.decoder.weights, strict=True):
-        assert np.array_equal(before.numpy(), after.numpy()[: len(before)])
+        assert np.array_equal(before.numpy(), after.numpy()[: before.shape[0]])
     assert np.abs(new.decoder.words.embeddings.numpy()[count:]).sum() > 0
     assert new.description.tuned and _same(old.detector.top, new.detector.top)
 
@@ -404,89 +381,6 @@ def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path, data: Path) -> Non
     (tmp_path / "recipe.json").write_text('{"recipe": ')
     with pytest.raises(ConfigurationError, match=r"recipe\.json cannot be read: Invalid JSON"):
         fit(tiny.tiny_recipe(), data, tmp_path, resume=True)
-
-
-# Data.
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-def _rewrite(folder: Path, change: object) -> None:
-    """Changes every row of captions.csv; rows of which nothing is left go."""
-    file = folder / "captions.csv"
-    with file.open(newline="") as source:
-        head, *rows = csv.reader(source)
-    with file.open("w", newline="") as target:
-        csv.writer(target).writerows([head, *filter(None, map(change, rows))])
-
-
-@pytest.fixture
-def own_data(tmp_path: Path) -> Path:
-    return tiny.write_data(_made(tmp_path / "data"))
-
-
-def test_unreadable_photos_are_left_out_with_a_line(own_data: Path, tmp_path: Path) -> None:
-    (own_data / "moon-left.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    console = _log()
-    fit(_short(), own_data, tmp_path / "run", console=console)
-    assert "15 photos to train on" in _said(console)
-    assert any(
-        line.startswith("left out: ") and "moon-left.png" in line
-        for line in _said(console).splitlines()
-    )
-
-
-def test_captions_without_a_known_word_are_left_out_with_a_line(
-    own_data: Path, tmp_path: Path
-) -> None:
-    def blur(row: list[str]) -> tuple[str, ...]:
-        silent = row[0] == "moon-left.png" or row[1].startswith("A red flower")
-        return (row[0], "... !" if silent else row[1], row[2])
-
-    _rewrite(own_data, blur)
-    console = _log()
-    fit(_short(), own_data, tmp_path / "run", console=console)
-    said = _said(console)
-    assert "left out: 1 captions of moon-left.png without a known word" in said
-    assert "left out: 1 captions of flower-left.png without a known word" in said
-    assert "15 photos to train on" in said  # the flower has two captions left
-
-
-@pytest.mark.parametrize("split", ["train", "dev"])
-def test_too_little_data_is_told_before_anything_is_computed(
-    own_data: Path, tmp_path: Path, split: str
-) -> None:
-    kept = {"train": "cat-left.png", "dev": "cat-right.png"}[split]
-    _rewrite(own_data, lambda row: row if row[2] != split or row[0] == kept else None)
-    counts = "1 photos to train on and 4" if split == "train" else "16 photos to train on and 1"
-    with pytest.raises(DataError) as error:
-        fit(_short(), own_data, tmp_path / "run")
-    assert str(error.value) == (
-        f"{own_data} has {counts} to choose on\n"
-        "  expected: at least two of each: CIDEr-D weighs a word by how few of the photos have it\n"
-        "  fix: add photos with captions, or give the captions' file a split column with train "
-        "and dev"
-    )
-    assert not (tmp_path / "run" / "cache").exists()
-
-
-def test_captions_without_any_word_are_told(own_data: Path, tmp_path: Path) -> None:
-    _rewrite(own_data, lambda row: (row[0], "...", row[2]))
-    with pytest.raises(DataError, match="the training captions hold no word"):
-        fit(_short(), own_data, tmp_path / "run")
-
-
-def test_data_without_a_dev_split_get_one(own_data: Path, tmp_path: Path) -> None:
-    for place in range(30):  # so many that a tenth is at least two
-        shutil.copy(own_data / "cat-left.png", own_data / f"cat-{place}.png")
-    with (own_data / "captions.csv").open("a", newline="") as file:
-        csv.writer(file).writerows([(f"cat-{place}.png", "A cat.", "") for place in range(30)])
-    _rewrite(own_data, lambda row: (row[0], row[1], "train"))
-    bundle = fit(_short(), own_data, tmp_path / "run")
-    assert bundle.description.scores["photos"] >= 2
 
 
 # The real backbone.

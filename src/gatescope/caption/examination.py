@@ -1,6 +1,6 @@
 """Examines a captioner on dev: what it says, how that scores, and whether it looks at photos.
 
-Suffixes: B photos, K regions, F features, T time steps.
+Suffixes: B photos, K regions, F features, G captions of a photo, T time steps.
 """
 
 from __future__ import annotations
@@ -70,24 +70,23 @@ class Examiner:
                 batch by batch, in the order of `captions`.
         """
         # One place on, no photo keeps its words.
-        others = np.roll(self._words, -1, axis=0)
-        ids, logprobs, right, shuffled, done = [], [], 0, 0, 0
+        words_B2T = np.concatenate([self._words, np.roll(self._words, -1, axis=0)], 1)
+        ids, logprobs, right, done = [], [], [], 0
         for features, boxes in regions:
             part = slice(done, done := done + len(features))
             found = self._search(features, boxes)
             ids.append(found.words[:, 0].numpy())
             logprobs.append(found.logprobs[:, 0].numpy())
-            right += int(self._right(features, boxes, self._words[part]))
-            shuffled += int(self._right(features, boxes, others[part]))
+            right.append(self._right(features, boxes, words_B2T[part]).numpy())
         said = np.concatenate(ids)
         captions = tuple(map(self.vocabulary.decode, said))
-        asked = int((self._words[..., 1:] != SPECIAL.pad).sum())
+        accuracy, shuffled = np.sum(right, 0) / (self._words[..., 1:] != SPECIAL.pad).sum()
         return Examination(
             captions,
             np.concatenate(logprobs).sum(-1) / (said != SPECIAL.pad).sum(-1),
             score(captions, self.captions, words=self.vocabulary.splitting),
-            right / asked,
-            shuffled / asked,
+            float(accuracy),
+            float(shuffled),
         )
 
     def quality(self, examination: Examination) -> tuple[float, ...]:
@@ -102,12 +101,12 @@ class Examiner:
 def _compiled_guesses(
     decoder: CaptionDecoder,
 ) -> Callable[[tf.Tensor, tf.Tensor, NDArray[np.int32]], tf.Tensor]:
-    """Counts next words that the decoder, told all words before, holds for the likeliest."""
+    """Counts next words that the decoder, told all before, holds for the likeliest, `(G,)`."""
 
     @tf.function(reduce_retracing=True)
-    def right(features_BKF: tf.Tensor, boxes_BK4: tf.Tensor, words_B1T: tf.Tensor) -> tf.Tensor:
-        asked = words_B1T[..., 1:]
-        guessed = tf.argmax(decoder(features_BKF, boxes_BK4, words_B1T[..., :-1]), -1, tf.int32)
-        return tf.math.count_nonzero((guessed == asked) & (asked != SPECIAL.pad))
+    def right(features_BKF: tf.Tensor, boxes_BK4: tf.Tensor, words_BGT: tf.Tensor) -> tf.Tensor:
+        asked = words_BGT[..., 1:]
+        guessed = tf.argmax(decoder(features_BKF, boxes_BK4, words_BGT[..., :-1]), -1, tf.int32)
+        return tf.math.count_nonzero((guessed == asked) & (asked != SPECIAL.pad), axis=(0, 2))
 
     return right

@@ -331,8 +331,8 @@ class Course:
         scores, told = found.scores, alarms(found.scores, found.accuracy, found.shuffled)
         self.history.append(Epoch(stage, epoch, loss, scores, told))
         self.console.print(
-            f"{stage} {epoch + 1}: loss {loss:.3f}, dev CIDEr-D {scores.cider:.3f}, "
-            f"BLEU-4 {scores.bleu4:.3f}, bad endings {scores.bad_endings:.1%}"
+            f"{stage} {epoch + 1}: dev CIDEr-D {scores.cider:.3f}, BLEU-4 {scores.bleu4:.3f}, "
+            f"bad endings {scores.bad_endings:.1%}"
         )
         for alarm in told:
             self.console.print(f"  look: {alarm}", style="yellow", markup=False)
@@ -459,7 +459,7 @@ def _continue_from(base: Bundle, decoder: CaptionDecoder, recipe: CaptionRecipe)
     for old, new in zip(base.decoder.weights, decoder.weights, strict=True):
         value = new.numpy()
         # Only the word matrix and its bias may have grown, along their first axis.
-        value[: len(old)] = old.numpy()
+        value[: old.shape[0]] = old.numpy()
         new.assign(value)
 
 
