@@ -45,7 +45,7 @@ def train_caption(
         ),
     ] = None,
 ) -> None:
-    """Train a captioner on photos with captions; the best so far is always in DIR/bundle."""
+    """Train a captioner on photos with captions; each stage leaves its best in DIR/bundle."""
     existing(data, "a folder of photos with captions, or its caption file")
     _check_run(run)
     _check_start(start)
