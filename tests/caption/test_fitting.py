@@ -158,6 +158,13 @@ def test_a_recipe_of_before_a_setting_was_added_is_still_the_same(
     fit(tiny.tiny_recipe(), data, tmp_path / "run", resume=True)
 
 
+def test_regions_that_are_of_no_use_go_and_maps_stay(tmp_path: Path) -> None:
+    for name in ("maps-1", "regions-1", "regions-2.unfinished"):
+        (tmp_path / name).mkdir()
+    fitting._discard_regions(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["maps-1"]
+
+
 # Interruptions.
 
 
@@ -391,7 +398,8 @@ def test_the_real_backbone_trains_and_captions(
 ) -> None:
     monkeypatch.undo()
     tune = StageTraining(epochs=1, learning_rate=1e-3)
-    bundle: Bundle = fit(_short(tune=tune, batch_size=16), data, tmp_path / "run")
+    recipe = _short(teach=NOT, tune=tune, batch_size=16, mirror=False)
+    bundle: Bundle = fit(recipe, data, tmp_path / "run")
     regions = bundle.detector.regions(read_photo(data / "cat-left.png", size=64)[None])
     assert regions.features.shape == (1, 5, 1280)
     assert bundle.description.tuned

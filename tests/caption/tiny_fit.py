@@ -53,12 +53,10 @@ MOMENTS = (
     (r"batch teach", 5),
     (r"teach\.(best|last)", 6),
     (r"bundle", 4),
-    (r"batch tune", 5),
     (r"tune\.(best|last)", 6),
     (r"regions-\w+\.unfinished", 3),
     (r"batch reward", 5),
     (r"reward\.(best|last)", 6),
-    (r"recipe\.json", 2),
 )
 
 
