@@ -51,12 +51,12 @@ DEV = ("cat", "coffee", "motorcycle", "rocket")
 MOMENTS = (
     (r"open \S*maps\.npy", 2),
     (r"batch teach", 5),
-    (r"teach\.(best|last)", 6),
+    (r"teach\.(best|last)", 3),
     (r"bundle", 4),
     (r"tune\.(best|last)", 6),
     (r"regions-\w+\.unfinished", 3),
     (r"batch reward", 5),
-    (r"reward\.(best|last)", 6),
+    (r"reward\.(best|last)", 3),
 )
 
 
