@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,10 @@ def test_the_central_caption_agrees_most_with_the_others() -> None:
     assert central(["only one"], scorer) == "only one"
 
 
-def test_photos_are_compared_by_what_an_imagenet_classifier_sees(tmp_path: Path) -> None:
+def test_photos_are_compared_by_what_an_imagenet_classifier_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "classifier", cache(baseline.classifier))  # builds it once
     samples = sample_photos()
     for name in CAPTIONS:
         for split, pixels in (("train", samples[name]), ("dev", samples[name][:, ::-1])):
