@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
 
-# The one import-time setting: it must stand before TensorFlow loads, and only silences what that
-# writes to the terminal (3, for it reports even a slower int32 kernel as an error).
+# The only import-time settings, which must stand before TensorFlow loads. One silences what that
+# writes to the terminal (3, for it reports even a slower int32 kernel as an error); the other asks
+# for oneDNN's kernels, about twice as fast, on processors without AVX-512 too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Captioner", "__version__", "load_captioner"]

@@ -66,6 +66,16 @@ def test_reading_at_once_equals_reading_word_by_word(decoder):
         np.testing.assert_allclose(last, stepped, atol=1e-5)
 
 
+def test_words_read_without_their_padding_score_as_they_do_with_it(decoder):
+    features, boxes, words = inputs()
+    lengths = np.array([[2, 5], [1, 3], [4, 4]])
+    read = np.arange(STEPS) < lengths[..., None]
+    memory = decoder.remember(features, boxes)
+    found, whole = decoder.teach_words(memory, words, read), decoder.teach(memory, words)
+    np.testing.assert_allclose(found.logits, whole.logits[read], atol=1e-5)
+    np.testing.assert_allclose(found.weights, whole.weights[read], atol=1e-5)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

@@ -26,7 +26,7 @@ def detector(tiny_bundle):
 
 @pytest.fixture(scope="module")
 def cache(detector, photos, tmp_path_factory):
-    return cache_regions(photos, detector, tmp_path_factory.mktemp("cache"))
+    return cache_regions(photos, detector, tmp_path_factory.mktemp("cache"), views=4)
 
 
 def squashed(photos: list[Path]) -> np.ndarray:
@@ -68,8 +68,43 @@ def test_the_second_view_is_the_mirrored_photo(cache, detector, photos):
     assert np.abs(cache.features[1].astype(float) - cache.features[0]).max() > 0.1
 
 
+def windows(photo: np.ndarray, side: int) -> np.ndarray:
+    """Every square of a photo, `(places, side, side, 3)`."""
+    found = np.lib.stride_tricks.sliding_window_view(photo, (side, side), (0, 1))
+    return found.transpose(0, 1, 3, 4, 2).reshape(-1, side, side, 3)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "view", "mirrored"),
+    [(True, 2, False), (True, 3, True), (False, 1, False), (False, 3, False)],
+)
+def test_further_views_are_crops_at_random_places(
+    detector, photos, tmp_path, mirror, view, mirrored
+):
+    seen: list[np.ndarray] = []
+
+    class Watched(Counting):
+        def maps(self, photos: np.ndarray) -> tf.Tensor:
+            seen.append(photos)
+            return super().maps(photos)
+
+    cache_regions(photos, Watched(detector), tmp_path, views=4, mirror=mirror, seed=3)
+    crops = seen[view][:, :, ::-1] if mirrored else seen[view]
+    places = [
+        np.flatnonzero((windows(photo, 51) == crop).all((1, 2, 3))).tolist()
+        for photo, crop in zip(squashed(photos), crops, strict=True)
+    ]
+    assert all(places) and len(set(map(tuple, places))) > 1
+
+
+def test_crops_are_a_function_of_the_seed(cache, detector, photos, tmp_path):
+    other = cache_regions(photos, detector, tmp_path, views=4, seed=1)
+    np.testing.assert_array_equal(other.maps[:2], cache.maps[:2])
+    assert np.abs(other.maps[2:].astype(float) - cache.maps[2:]).max() > 0.1
+
+
 def test_one_view_holds_the_photos_alone(cache, detector, photos, tmp_path):
-    alone = cache_regions(photos, detector, tmp_path, mirrored=False)
+    alone = cache_regions(photos, detector, tmp_path)
     assert len(alone.maps) == len(alone.boxes) == len(alone.features) == 1
     np.testing.assert_array_equal(alone.maps[0], cache.maps[0])
 
@@ -82,9 +117,9 @@ def test_arrays_are_read_from_files(cache):
 
 def test_a_second_time_nothing_is_computed(detector, photos, tmp_path):
     counting = Counting(detector)
-    first = cache_regions(photos, counting, tmp_path)
+    first = cache_regions(photos, counting, tmp_path, views=2)
     assert counting.photos == 2 * len(photos)
-    again = cache_regions(photos, counting, tmp_path)
+    again = cache_regions(photos, counting, tmp_path, views=2)
     assert counting.photos == 2 * len(photos)
     np.testing.assert_array_equal(first.features, again.features)
 
@@ -100,14 +135,14 @@ def test_the_key_is_the_content_and_not_the_name(detector, photos, tmp_path):
     assert counting.photos == 0
     shutil.copy(photos[2], copies[1])  # same name, other content
     changed = cache_regions(copies, counting, tmp_path / "cache")
-    assert counting.photos == 4
+    assert counting.photos == 2
     direct = detector.regions(squashed(copies)).features
     np.testing.assert_allclose(changed.features[0], direct, atol=0.03)
 
 
 def test_another_order_is_another_cache(cache, detector, photos, tmp_path):
-    backwards = cache_regions(photos[::-1], detector, tmp_path)
-    np.testing.assert_array_equal(backwards.maps[:, ::-1], cache.maps)
+    backwards = cache_regions(photos[::-1], detector, tmp_path, views=2)
+    np.testing.assert_array_equal(backwards.maps[:, ::-1], cache.maps[:2])
 
 
 def test_other_proposals_keep_the_maps_and_make_regions_anew(detector, photos, tmp_path):
@@ -163,7 +198,7 @@ def test_what_a_killed_process_left_is_not_read(detector, photos, tmp_path):
             file.write_bytes(data[:200] + bytes(len(data) - 200))
     counting = Counting(detector)
     again = cache_regions(photos, counting, tmp_path)
-    assert counting.photos == 2 * len(photos)
+    assert counting.photos == len(photos)
     np.testing.assert_array_equal(again.features, expected)
     assert not list(tmp_path.glob("*.unfinished"))
 
@@ -203,7 +238,7 @@ def test_an_unreadable_photo_is_told_and_leaves_nothing(detector, photos, tmp_pa
 
 def test_progress_counts_photos_up_to_all_of_them(detector, photos, tmp_path):
     told: list[tuple[str, int, int]] = []
-    cache_regions(photos, detector, tmp_path, progress=lambda *now: told.append(now))
+    cache_regions(photos, detector, tmp_path, views=2, progress=lambda *now: told.append(now))
     assert told == [
         ("feature maps", 6, 6),
         ("regions", 6, 12),
@@ -259,7 +294,7 @@ def test_anonymous_memory_stays_flat_while_the_data_grow(tmp_path):
 
     def grown(photos: int) -> int:
         before = anonymous_memory()
-        cache = cache_regions([photo] * photos, quick, tmp_path / "cache")
+        cache = cache_regions([photo] * photos, quick, tmp_path / "cache", views=2)
         for start in range(0, photos, BATCH):  # an epoch
             assert cache.maps[:, start : start + BATCH].astype(np.float32).all()
         assert cache.maps.nbytes == photos * 2 * 32 * 32 * 112 * 2

@@ -65,8 +65,7 @@ def _said(console: Console) -> str:
 
 def _short(**changes: object) -> CaptionRecipe:
     """One epoch of teaching."""
-    stages = {"teach": StageTraining(epochs=1, learning_rate=1e-2), "tune": NOT, "reward": NOT}
-    return tiny.tiny_recipe(**(stages | changes))
+    return tiny.tiny_recipe(**({"epochs": 1, "tune": NOT, "reward": NOT} | changes))
 
 
 def _history(run: Path) -> list[dict[str, object]]:
@@ -205,7 +204,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it(
     _script_scores(monkeypatch, [0.1, 0.2])
     monkeypatch.setattr("gatescope.training.checkpoints.atomic_write", full)
     with pytest.raises(CheckpointError, match="could not be saved: No space left"):
-        fit(_short(teach=StageTraining(epochs=2, learning_rate=1e-2)), data, last.parent)
+        fit(_short(epochs=2), data, last.parent)
     assert last.read_bytes() == kept[0]
 
 
@@ -253,7 +252,7 @@ def test_a_stage_ends_when_patience_does_and_its_best_epoch_is_bundled(
 ) -> None:
     _script_scores(monkeypatch, [0.1, 0.5, 0.4, 0.5, 0.9])
     run = tmp_path / "run"
-    fit(_short(teach=StageTraining(epochs=5, learning_rate=1e-2), patience=2), data, run)
+    fit(_short(epochs=5, patience=2), data, run)
     assert [line["scores"]["cider"] for line in _history(run)] == [0.1, 0.5, 0.4, 0.5]
     best, last, bundled = _rounded(run / "teach.best"), _rounded(run / "teach.last"), _bundled(run)
     assert all(map(np.array_equal, best, bundled))
@@ -271,13 +270,12 @@ def test_a_stage_that_makes_it_worse_changes_nothing(
 
 
 def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> None:
-    wild = StageTraining(epochs=2, learning_rate=1e30)
     with pytest.raises(ConfigurationError) as error:
-        fit(_short(teach=wild, warmup=0), data, tmp_path / "run")
+        fit(_short(epochs=2, learning_rate=1e30, warmup=0), data, tmp_path / "run")
     assert str(error.value) in {
         f"the loss of epoch {epoch} of the teach stage is {loss}\n"
         "  expected: a finite number\n"
-        "  fix: start a new run with a lower rate than training.teach.learning_rate=1e+30"
+        "  fix: start a new run with a lower rate than the stage's 1e+30"
         for epoch in (1, 2)
         for loss in ("nan", "inf")
     }
@@ -320,8 +318,7 @@ def test_a_start_keeps_words_and_weights_and_learns_new_words(
     finished: Path, other_data: Path, tmp_path: Path
 ) -> None:
     old = load_bundle(finished / "bundle")
-    still = StageTraining(epochs=1, learning_rate=1e-30)
-    recipe = _short(teach=still, weight_decay=0.0)
+    recipe = _short(learning_rate=1e-30, weight_decay=0.0)
     new = fit(recipe, other_data, tmp_path / "run", start=finished / "bundle")
     count = len(old.vocabulary)
     assert new.vocabulary.words == (*old.vocabulary.words, "zebra")
@@ -398,7 +395,7 @@ def test_the_real_backbone_trains_and_captions(
 ) -> None:
     monkeypatch.undo()
     tune = StageTraining(epochs=1, learning_rate=1e-3)
-    recipe = _short(teach=NOT, tune=tune, batch_size=16, mirror=False)
+    recipe = _short(epochs=0, tune=tune, batch_size=16, mirror=False)
     bundle: Bundle = fit(recipe, data, tmp_path / "run")
     regions = bundle.detector.regions(read_photo(data / "cat-left.png", size=64)[None])
     assert regions.features.shape == (1, 5, 1280)

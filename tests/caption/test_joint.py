@@ -12,14 +12,14 @@ from gatescope.training.regions import RegionTraining
 
 WORDS = 12
 CONFIG = RegionConfig(
-    photo_size=64, input_size=64, stride=8, proposals=3, grid=0, scales=(0.4,), ratios=(1.0,)
+    photo_size=64, input_size=64, stride=16, proposals=3, grid=0, scales=(0.4,), ratios=(1.0,)
 )
 
 
 def joint(photo_dropout=0.0, word_noise=0.0):
     keras.utils.set_random_seed(0)
     detector = RegionDetector(
-        CONFIG, small_trunk(64, (4, 4, 4)), proposal_network(CONFIG, 4), small_top(4, 5), bins=2
+        CONFIG, small_trunk(64, (4, 4, 4, 4)), proposal_network(CONFIG, 4), small_top(4, 5), bins=2
     )
     decoder = CaptionDecoder(DecoderConfig(units=8, dropout=0.0), WORDS)
     decoder.build((1, 1, 5 * 2**2))

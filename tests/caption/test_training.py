@@ -21,6 +21,7 @@ from gatescope.caption.training import (
     StageTraining,
     TeachTrainer,
     TrainingSet,
+    bag_loss,
     cider_reward,
     encode_captions,
     smoothed_cross_entropy,
@@ -79,7 +80,7 @@ def _top() -> keras.Model:
 
 
 def _settings(**changes: object) -> CaptionTraining:
-    return CaptionTraining(**{"batch_size": 3, "captions": 2, "mirror": False} | changes)
+    return CaptionTraining(**{"batch_size": 3, "captions": 2} | changes)
 
 
 def _fit(trainer: keras.Model, lesson: TrainingSet, stage: str, epochs: int) -> list[float]:
@@ -163,8 +164,8 @@ def test_order_is_a_function_of_seed_and_epoch(lesson: TrainingSet) -> None:
 def test_a_batch_holds_what_belongs_together(lesson: TrainingSet) -> None:
     for inputs, targets in lesson.batches("teach", _settings(), epoch=0):
         photos = inputs["photos"]
-        assert np.array_equal(inputs["features"], lesson.cache.features[0, photos])
-        assert np.array_equal(inputs["boxes"], lesson.cache.boxes[0, photos])
+        views = [_view(lesson.cache, *place) for place in zip(photos, inputs["boxes"], strict=True)]
+        assert np.array_equal(inputs["features"], lesson.cache.features[views, photos])
         words = trimmed(lesson.words[photos])
         assert np.array_equal(inputs["words"], words[:, :, :-1])
         assert np.array_equal(targets, words[:, :, 1:])
@@ -172,22 +173,27 @@ def test_a_batch_holds_what_belongs_together(lesson: TrainingSet) -> None:
 
 def test_the_tune_stage_reads_maps(lesson: TrainingSet) -> None:
     for inputs, _ in lesson.batches("tune", _settings(), epoch=0):
-        assert np.array_equal(inputs["features"], lesson.cache.maps[0, inputs["photos"]])
+        photos = inputs["photos"]
+        views = [_view(lesson.cache, *place) for place in zip(photos, inputs["boxes"], strict=True)]
+        assert np.array_equal(inputs["features"], lesson.cache.maps[views, photos])
 
 
-def test_mirrored_steps_take_boxes_and_features_of_the_mirrored_view(lesson: TrainingSet) -> None:
-    views = set()
-    for epoch in range(8):
-        for inputs, _ in lesson.batches("teach", _settings(mirror=True), epoch):
-            found = [
-                view
-                for view in (0, 1)
-                if np.array_equal(inputs["features"], lesson.cache.features[view, inputs["photos"]])
-                and np.array_equal(inputs["boxes"], lesson.cache.boxes[view, inputs["photos"]])
-            ]
-            views.update(found)
-            assert len(found) == 1
-    assert views == {0, 1}
+def _view(cache: RegionCache, photo: int, boxes: NDArray[np.float32]) -> int:
+    """The view of a photo that has these boxes."""
+    (view,) = (
+        place for place, every in enumerate(cache.boxes) if np.array_equal(every[photo], boxes)
+    )
+    return view
+
+
+def test_every_photo_is_seen_in_every_view(lesson: TrainingSet) -> None:
+    seen = {
+        (photo, _view(lesson.cache, photo, boxes))
+        for epoch in range(12)
+        for inputs, _ in lesson.batches("teach", _settings(), epoch)
+        for photo, boxes in zip(inputs["photos"].tolist(), inputs["boxes"], strict=True)
+    }
+    assert seen == {(photo, view) for photo in range(PHOTOS) for view in (0, 1)}
 
 
 def test_the_dataset_gives_the_batches_of_its_epochs(lesson: TrainingSet) -> None:
@@ -223,6 +229,36 @@ def test_tuning_trains_the_top_and_keeps_its_statistics(lesson: TrainingSet) -> 
     assert losses[-1] < losses[0] / 2
     for weight in top.weights:
         assert np.array_equal(weight, before[weight.path]) == ("moving" in weight.path)
+
+
+def test_bags_of_words_are_told_from_the_photo(lesson: TrainingSet) -> None:
+    words = np.array([[[4, 5, 7, 2], [5, 7, 2, 0]], [[3, 2, 0, 0], [2, 0, 0, 0]]], np.int32)
+    logits = np.random.default_rng(0).normal(size=(2, WORDS)).astype(np.float32)
+    # Of the first photo "a dog runs", of the second nothing: special tokens are no words.
+    told = logits[0, [4, 5, 7]] - np.log(np.exp(logits[0]).sum())
+    np.testing.assert_allclose(bag_loss(words, logits), -told.mean() / 2, rtol=1e-5)
+
+
+def test_the_bag_teaches_the_projection_and_the_top_without_the_recurrence(
+    lesson: TrainingSet,
+) -> None:
+    trainer = TeachTrainer(_decoder(), _top(), bag_of_words=1.0)
+    inputs, words = next(lesson.batches("tune", _settings(), epoch=0))
+    with tf.GradientTape() as tape:
+        _, bag = trainer({name: tf.constant(value) for name, value in inputs.items()})
+        loss = bag_loss(words, bag)
+    taught = {
+        weight.path.split("/")[-2]
+        for weight, gradient in zip(
+            trainer.trainable_variables,
+            tape.gradient(loss, [weight.value for weight in trainer.trainable_variables]),
+            strict=True,
+        )
+        if gradient is not None
+    }
+    assert {"bag", "project"} < taught
+    assert any(name.startswith("conv2d") for name in taught)
+    assert not taught & {"cell", "words", "query"}
 
 
 def test_teaching_leaves_the_top_alone(lesson: TrainingSet) -> None:
@@ -317,6 +353,17 @@ def test_draws_are_a_function_of_the_seed_and_never_repeat(cache: RegionCache) -
     assert not np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[3])
 
 
+def test_no_two_steps_share_their_randomness(cache: RegionCache) -> None:
+    decoder = _decoder()
+    decoder.set_weights([weight * 0 for weight in decoder.get_weights()])  # all words as likely
+    decoder.word_bias.assign(-50.0 * np.eye(WORDS, dtype=np.float32)[SPECIAL.end])
+    trainer = _reward_trainer(decoder, _reward([]), 4)
+    features, boxes = cache.features[0].astype(np.float32), cache.boxes[0]
+    words = np.concatenate([trainer.draw(features, boxes).numpy() for _ in range(3)], -1)
+    columns = {tuple(words[..., step].ravel()) for step in range(words.shape[-1])}
+    assert len(columns) == words.shape[-1]
+
+
 CAPTIONS = [["a dog runs", "a dog"], ["a cat sits", "cat sits", "a cat"], ["dog sits"]]
 
 
@@ -348,7 +395,7 @@ def test_a_caption_that_breaks_off_earns_less() -> None:
 def test_a_training_without_an_epoch_is_refused() -> None:
     none = StageTraining(epochs=0, learning_rate=1e-3)
     with pytest.raises(ValidationError, match="at least one stage with an epoch"):
-        CaptionTraining(teach=none, tune=none, reward=none)
+        CaptionTraining(epochs=0, tune=none, reward=none)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

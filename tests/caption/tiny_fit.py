@@ -88,10 +88,8 @@ def small_detector(config: RegionConfig) -> RegionDetector:
 
 def tiny_recipe(*, cell: str = "lstm", words: str = "ptb", **changes: object) -> CaptionRecipe:
     """Two epochs of every stage; `changes` are of `CaptionTraining`."""
-    stages = {
-        stage: StageTraining(epochs=2, learning_rate=rate)
-        for stage, rate in (("teach", 1e-2), ("tune", 1e-3), ("reward", 1e-3))
-    }
+    short = StageTraining(epochs=2, learning_rate=1e-3)
+    stages = {"epochs": 2, "learning_rate": 1e-2, "tune": short, "reward": short, "views": 3}
     return CaptionRecipe(
         regions=RegionConfig(photo_size=64, input_size=64, proposals=0, grid=2),
         decoder=DecoderConfig(cell=cell, units=16),

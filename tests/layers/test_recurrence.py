@@ -85,3 +85,45 @@ def test_cells_are_rebuilt_from_their_configuration(cell):
     rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cell(7)))
     assert type(rebuilt) is cell
     assert rebuilt.units == 7
+
+
+LENGTHS = [2, 5, 1, 3]
+
+
+def plain_recurrence(
+    layer: Cell, projected: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, *states: tf.Tensor
+) -> list[tf.Tensor]:
+    """Every caption by itself, word by word, as the definition of the recurrence says."""
+    found = []
+    for caption, length in enumerate(LENGTHS):
+        row = tuple(state[caption : caption + 1] for state in states)
+        for word in range(sum(LENGTHS[:caption]), sum(LENGTHS[:caption]) + length):
+            row = layer.gate(projected[word : word + 1], row[0] @ kernel + bias, row)
+            found.append(row)
+    return [tf.concat(parts, 0) for parts in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_captions_of_different_lengths_run_each_by_itself(kind, compiled):
+    layer, _, _ = twins(kind, seed=7)
+    rng = np.random.default_rng(8)
+    shape = (sum(LENGTHS), layer.GATES * UNITS)
+    projected = tf.constant(rng.normal(size=shape), tf.float32)
+    kernel, bias = layer.recurrent_kernel.value, layer.bias.value
+    sources = (projected, kernel, bias, *states_of(layer, seed=9))
+    weights = [rng.normal(size=(shape[0], UNITS)).astype(np.float32) for _ in range(layer.STATES)]
+
+    def told(run):
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            after = run()
+            loss = sum(tf.reduce_sum(part * w) for part, w in zip(after, weights, strict=True))
+        return [*after, *map(tf.convert_to_tensor, tape.gradient(loss, sources))]
+
+    def ragged():
+        return told(lambda: layer.ragged(projected, tf.constant(LENGTHS), sources[3:]))
+
+    wanted = told(lambda: plain_recurrence(layer, *sources))
+    for mine, his in zip((tf.function(ragged) if compiled else ragged)(), wanted, strict=True):
+        np.testing.assert_allclose(mine, his, rtol=1e-4, atol=1e-5)

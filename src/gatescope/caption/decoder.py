@@ -6,8 +6,12 @@ the state *after* reading a word decides where to look, so only the recurrence i
 sequential and everything else runs for all steps at once; and a sentinel takes part in the
 attention, so a word that needs no photo ("of", "the") need not pretend to look somewhere.
 
-Suffixes: B photos, K regions, F features, G captions of a photo, T time steps, M = B·G,
-U units, V words.
+Captions of a batch differ in length, and half of a padded batch is padding. So words are kept one
+after the other, photo by photo and caption by caption, as `tf.RaggedTensor` keeps its values, and
+nothing is computed for padding.
+
+Suffixes: B photos, K regions, F features, G captions of a photo, T time steps, N words of all
+captions, U units, V words.
 """
 
 from __future__ import annotations
@@ -51,11 +55,14 @@ class Memory(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One word ahead: scores, states, and where the decoder looked."""
+    """One word ahead: scores, states, and where the decoder looked.
 
-    logits: tf.Tensor  # (M, V)
-    states: tuple[tf.Tensor, ...]
-    weights: tf.Tensor  # (M, K + 1): regions, then the sentinel
+    Each begins with the axes of the words that were read.
+    """
+
+    logits: tf.Tensor  # (…, V)
+    states: tuple[tf.Tensor, ...]  # (…, U) each
+    weights: tf.Tensor  # (…, K + 1): regions, then the sentinel
 
 
 @keras.saving.register_keras_serializable("gatescope")
@@ -136,14 +143,37 @@ class CaptionDecoder(keras.Model):
         self, features_BKF: tf.Tensor, boxes_BK4: tf.Tensor, *, training: bool = False
     ) -> Memory:
         """Projects regions and their places; everything here is once a photo."""
-        size = boxes_BK4[..., 2:] - boxes_BK4[..., :2]
-        place = tf.concat([boxes_BK4, size, size[..., :1] * size[..., 1:]], -1)
-        features = tf.cast(self.normalize(features_BKF), self.compute_dtype)
-        regions = tf.concat([features, tf.cast(place, self.compute_dtype)], -1)
-        values = self.dropout(self.project(regions), training=training)
+        values = self.dropout(self._projected(features_BKF, boxes_BK4), training=training)
         mean = tf.reduce_mean(values, 1)
         states = tuple(tf.split(self.first_states(mean), self.cell.STATES, -1))
         return Memory(values, self.key(values), self.photo_input(mean), states)
+
+    def _projected(self, features_BKF: tf.Tensor, boxes_BK4: tf.Tensor) -> tf.Tensor:
+        """`project` of normalized features and of places, `(B, K, U)`.
+
+        Scale and shift of the normalization are multiplied into the kernel: then what the frozen
+        CNN gave needs no gradient, which would be one more product of that size.
+        """
+        size = boxes_BK4[..., 2:] - boxes_BK4[..., :2]
+        place = tf.concat([boxes_BK4, size, size[..., :1] * size[..., 1:]], -1)
+        scale, shift, kernel, bias = (
+            tf.cast(weight, tf.float32)
+            for weight in (
+                self.normalize.gamma, self.normalize.beta, self.project.kernel, self.project.bias
+            )
+        )  # fmt: skip
+        rest = place.shape[-1]
+        bias += tf.squeeze(tf.pad(shift[None], [[0, 0], [0, rest]]) @ kernel, 0)
+        kernel *= tf.concat([scale, tf.ones(rest)], 0)[:, None]
+        features = tf.cast(features_BKF, tf.float32)
+        mean, variance = tf.nn.moments(features, -1, keepdims=True)
+        features = (features - mean) * tf.math.rsqrt(variance + self.normalize.epsilon)
+        kernel, bias, *regions = (
+            tf.cast(part, self.compute_dtype) for part in (kernel, bias, features, place)
+        )
+        rows = tf.reshape(tf.concat(regions, -1), (-1, kernel.shape[0]))
+        values = self.project.activation(rows @ kernel + bias)
+        return tf.reshape(values, (*tf.unstack(tf.shape(features_BKF)[:2]), self.config.units))
 
     def teach(self, memory: Memory, words_BGT: tf.Tensor, *, training: bool = False) -> Step:
         """Reads whole captions at once: logits `(B, G, T, V)`, weights `(B, G, T, K + 1)`.
@@ -151,50 +181,82 @@ class CaptionDecoder(keras.Model):
         The states are those after the last word, `(B, G, U)`.
         """
         shape = tf.shape(words_BGT)
-        captions, steps = shape[1], shape[2]
-        units = self.config.units
-        word = self.dropout(self.words(words_BGT), training=training)
-        projected = self.word_input(word) + memory.photo[:, None, None]
-        projected = tf.reshape(projected, (shape[0] * captions, steps, projected.shape[-1]))
-        states = tuple(tf.repeat(state, captions, axis=0) for state in memory.states)
-        output, last = self.cell.sequence(projected, states)
-        # All steps of all captions of one photo ask the same memory.
-        asked = (shape[0], captions * steps, units)
-        logits, weights = self._speak(
-            memory, tf.reshape(output, asked), tf.reshape(last, asked), training=training
-        )
-        whole = (shape[0], captions, steps, -1)
-        ended = (output, last)[: self.cell.STATES]
-        states = tuple(tf.reshape(part[:, -1], (shape[0], captions, units)) for part in ended)
-        return Step(tf.reshape(logits, whole), states, tf.reshape(weights, whole))
+        all_BGT = tf.ones_like(words_BGT, tf.bool)
+        logits, states, weights = self.teach_words(memory, words_BGT, all_BGT, training=training)
+        last = tuple(_unflattened(state, shape)[:, :, -1] for state in states)
+        return Step(_unflattened(logits, shape), last, _unflattened(weights, shape))
+
+    def teach_words(
+        self,
+        memory: Memory,
+        words_BGT: tf.Tensor,
+        read_BGT: tf.Tensor,
+        *,
+        training: bool = False,
+    ) -> Step:
+        """Reads whole captions at once, but for padding.
+
+        Args:
+            memory: What `remember` gave.
+            words_BGT: Word ids, starting with the start token.
+            read_BGT: Whether each is read; of every caption, the first ones.
+            training: Whether dropout acts.
+
+        Returns:
+            Logits `(N, V)`, states `(N, U)` and weights `(N, K + 1)` of the N words that are
+            read, in the order of `tf.boolean_mask`.
+        """
+        lengths_BG = tf.reduce_sum(tf.cast(read_BGT, tf.int32), -1)
+        counts_B = tf.reduce_sum(lengths_BG, 1)
+        ids_N = tf.boolean_mask(words_BGT, read_BGT)
+        # From a tensor, not from the variable: the sparse gradient of a variable that also scores
+        # words would grow to a row for each of its own rows and for each word read.
+        word_NU = tf.gather(tf.identity(tf.cast(self.words.embeddings, tf.float32)), ids_N)
+        word_NU = self.dropout(tf.cast(word_NU, self.compute_dtype), training=training)
+        # A product with zeros and ones, for its gradient is another, in place of a scattered sum.
+        photo_NB = tf.repeat(tf.eye(tf.size(counts_B), dtype=word_NU.dtype), counts_B, axis=0)
+        projected = self.word_input(word_NU) + photo_NB @ memory.photo
+        first = tuple(tf.repeat(state, tf.shape(words_BGT)[1], axis=0) for state in memory.states)
+        states = self.cell.ragged(projected, tf.reshape(lengths_BG, (-1,)), first)
+        logits, weights = self._speak(memory, states, counts_B, training=training)
+        return Step(logits, states, weights)
 
     def step(self, memory: Memory, words_BG: tf.Tensor, states: tuple[tf.Tensor, ...]) -> Step:
         """Reads one word for each of G captions a photo; states are `(B, G, U)`."""
-        units = self.config.units
+        shape = tf.shape(words_BG)
         projected = self.word_input(self.words(words_BG)) + memory.photo[:, None]
-        flat = tuple(tf.reshape(state, (-1, units)) for state in states)
-        flat = self.cell(tf.reshape(projected, (-1, projected.shape[-1])), flat)
-        new = tuple(
-            tf.reshape(state, tf.shape(old)) for state, old in zip(flat, states, strict=True)
-        )
-        logits, weights = self._speak(memory, new[0], new[-1], training=False)
-        return Step(logits, new, weights)
+        projected, *flat = (tf.reshape(part, (-1, part.shape[-1])) for part in (projected, *states))
+        after = self.cell(projected, tuple(flat))
+        counts_B = tf.fill(shape[:1], shape[1])
+        logits, weights = self._speak(memory, after, counts_B, training=False)
+        new = tuple(_unflattened(state, shape) for state in after)
+        return Step(_unflattened(logits, shape), new, _unflattened(weights, shape))
 
     def _speak(
-        self, memory: Memory, output_BQU: tf.Tensor, last_BQU: tf.Tensor, *, training: bool
+        self, memory: Memory, states: tuple[tf.Tensor, ...], counts_B: tf.Tensor, *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Looks, then scores words: logits `(B, Q, V)` and weights `(B, Q, K + 1)`."""
-        query = self.query(output_BQU) * self.config.units**-0.5
-        sentinel = self.sentinel_gate(output_BQU) * tf.tanh(last_BQU)
+        """Looks, then scores words: logits `(N, V)` and weights `(N, K + 1)`.
+
+        Args:
+            memory: What `remember` gave.
+            states: After every word, `(N, U)` each.
+            counts_B: How many of them ask about each photo.
+            training: Whether dropout acts.
+        """
+        output, last = states[0], states[-1]
+        query = self.query(output) * self.config.units**-0.5
+        sentinel = self.sentinel_gate(output) * tf.tanh(last)
         blind = tf.reduce_sum(query * self.sentinel_key(sentinel), -1, keepdims=True)
-        scores = tf.concat([tf.matmul(query, memory.keys, transpose_b=True), blind], -1)
+        seen = _times_photos(query, memory.keys, counts_B, transpose_b=True)
+        scores = tf.concat([seen, blind], -1)
         weights = tf.nn.softmax(tf.cast(scores, tf.float32))
         looked = tf.cast(weights, self.compute_dtype)
-        context = tf.matmul(looked[..., :-1], memory.values) + looked[..., -1:] * sentinel
-        state = self.output_state(tf.concat([output_BQU, context], -1))
+        context = _times_photos(looked[:, :-1], memory.values, counts_B)
+        context += looked[:, -1:] * sentinel
+        state = self.output_state(tf.concat([output, context], -1))
         state = self.dropout(state, training=training)
         words = tf.cast(self.words.embeddings, self.compute_dtype)
-        logits = tf.einsum("bqu,vu->bqv", state, words)
+        logits = tf.matmul(state, words, transpose_b=True)
         return tf.cast(logits, tf.float32) + self.word_bias, weights
 
     def get_config(self) -> dict[str, object]:
@@ -205,3 +267,18 @@ class CaptionDecoder(keras.Model):
         return cls(
             DecoderConfig.model_validate(config["config"]), int(str(config["vocabulary_size"]))
         )
+
+
+def _unflattened(rows: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """`(N, …)` as `(*shape, …)`."""
+    size = tf.shape(rows)[-1] if rows.shape[-1] is None else rows.shape[-1]
+    return tf.reshape(rows, (*tf.unstack(shape), size))
+
+
+def _times_photos(
+    rows_NI: tf.Tensor, photos_BIJ: tf.Tensor, counts_B: tf.Tensor, *, transpose_b: bool = False
+) -> tf.Tensor:
+    """Multiplies every row with its photo's matrix, `(N, J)`, in one batched product."""
+    rows_BQI = tf.RaggedTensor.from_row_lengths(rows_NI, counts_B, validate=False).to_tensor()
+    product_BQJ = tf.matmul(rows_BQI, photos_BIJ, transpose_b=transpose_b)
+    return tf.boolean_mask(product_BQJ, tf.sequence_mask(counts_B))

@@ -27,6 +27,7 @@ from gatescope.models.efficientnet_lite import HEAD_CHANNELS, STRIDE_16_CHANNELS
 from gatescope.models.regions import RegionDetector
 
 BATCH = 32
+CROP = 0.8  # side of a cropped view
 Progress = Callable[[str, int, int], None]
 Shapes = dict[str, tuple[tuple[int, ...], type[np.generic]]]
 
@@ -38,8 +39,7 @@ class RegionCache:
     Args:
         maps: Stride-16 maps `(views, photos, rows, columns, 112)`, float16.
         boxes: `(views, photos, regions, 4)`, float32.
-        features: `(views, photos, regions, 1280)`, float16. The second view, where there is
-            one, is the photo mirrored left to right.
+        features: `(views, photos, regions, 1280)`, float16. The first view is the photo itself.
     """
 
     maps: NDArray[np.float16]
@@ -52,7 +52,9 @@ def cache_regions(
     detector: RegionDetector,
     folder: Path,
     *,
-    mirrored: bool = True,
+    views: int = 1,
+    mirror: bool = True,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> RegionCache:
     """Returns the regions of photos, computing what `folder` does not hold yet.
@@ -61,7 +63,10 @@ def cache_regions(
         photos: Files that can be read, in the order of the arrays.
         detector: Makes maps, boxes and features.
         folder: Where caches lie, one folder each.
-        mirrored: Whether a second view of each photo is the photo mirrored.
+        views: Views of each photo: the photo itself, the photo mirrored left to right, then crops
+            of four fifths of its sides at random places, every other one mirrored.
+        mirror: Whether views are mirrored; without, all but the first are crops as they are.
+        seed: Of the crops' places.
         progress: Called with what is being made, photos done and photos in all.
 
     Returns:
@@ -71,18 +76,20 @@ def cache_regions(
         PhotoError: A photo cannot be read.
         OSError: The disk is full; no half-filled cache stays.
     """
-    views, count, config = 2 if mirrored else 1, len(photos), detector.config
+    count, config = len(photos), detector.config
     side = config.map_size
     maps_key = _digest(
         [content_key(photo) for photo in photos],
-        (config.photo_size, config.input_size, mirrored),
+        (config.photo_size, config.input_size, views, mirror, seed),
         _weights_digest(detector.trunk),
     )
     shapes: Shapes = {"maps": ((views, count, side, side, STRIDE_16_CHANNELS), np.float16)}
     maps = _filled(
         folder / f"maps-{maps_key}",
         shapes,
-        lambda arrays: _fill_maps(arrays["maps"], photos, detector, progress),
+        lambda arrays: _fill_maps(
+            arrays["maps"], photos, detector, mirror, np.random.default_rng(seed), progress
+        ),
     )["maps"]
     regions_key = _digest(
         maps_key, config.model_dump_json(), *map(_weights_digest, (detector.network, detector.top))
@@ -117,15 +124,35 @@ def _fill_maps(
     maps: NDArray[np.float16],
     photos: Sequence[Path],
     detector: RegionDetector,
+    mirror: bool,
+    rng: np.random.Generator,
     progress: Progress | None,
 ) -> None:
     done = 0
     for batch in read_photos(photos, detector.config.photo_size):
-        for view, pixels in zip(maps, (batch, batch[:, :, ::-1]), strict=False):
+        for place, view in enumerate(maps):
+            pixels = _view(batch, place, mirror, rng)
             view[done : done + len(batch)] = detector.maps(np.ascontiguousarray(pixels)).numpy()
         done += len(batch)
         if progress:
             progress("feature maps", done, len(photos))
+
+
+def _view(
+    photos_BHWC: NDArray[np.uint8], place: int, mirror: bool, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """One view of each photo, by its place among the views."""
+    if place > int(mirror):
+        size = photos_BHWC.shape[1]
+        side = round(CROP * size)
+        corners = rng.integers(0, size - side, (len(photos_BHWC), 2), endpoint=True)
+        photos_BHWC = np.stack(
+            [
+                photo[top : top + side, left : left + side]
+                for photo, (top, left) in zip(photos_BHWC, corners, strict=True)
+            ]
+        )
+    return photos_BHWC[:, :, ::-1] if mirror and place % 2 else photos_BHWC
 
 
 def _fill_regions(

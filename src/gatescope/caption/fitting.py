@@ -15,8 +15,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -52,7 +51,6 @@ from gatescope.caption.training import (
     CaptionTraining,
     RewardTrainer,
     Stage,
-    StageTraining,
     TeachTrainer,
     TrainingSet,
     cider_reward,
@@ -66,6 +64,8 @@ from gatescope.runs.asked import Asked, open_run, write_asked
 from gatescope.runs.files import atomic_write
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
 from gatescope.training.determinism import repeat_exactly
+from gatescope.training.optimizers import FusedAdamW, averaged
+from gatescope.training.precision import dtype_policy
 from gatescope.training.progress import TrainingProgress
 from gatescope.training.regions import load_proposals
 
@@ -185,7 +185,7 @@ class Course:
     def complete(self) -> None:
         """Runs what is left of every stage."""
         training = self.recipe.training
-        stages = [stage for stage in get_args(Stage) if getattr(training, stage).epochs]
+        stages = [stage for stage in get_args(Stage) if training.stage(stage).epochs]
         for stage, following in pairwise((*stages, None)):
             if following and self._file(following, "last").exists():
                 self._take_over(stage)
@@ -195,8 +195,9 @@ class Course:
     def _run(self, stage: Stage) -> None:
         """Runs what is left of one stage, goes on with its best weights and bundles them."""
         training = self.recipe.training
-        plan: StageTraining = getattr(training, stage)
-        lesson = TrainingSet(self._cache(), self._words)
+        plan = training.stage(stage)
+        lesson = TrainingSet(self._cache(self.train, views=training.views), self._words)
+        dev = self._cache(self.dev)
         trainer = self._trainer(stage)
         first = self._resumed(stage, trainer)
         self.console.print(f"{stage}: {plan.epochs} epochs", style="bold")
@@ -206,7 +207,7 @@ class Course:
         ) as bar:
             after = keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: self._after_epoch(
-                    stage, epoch, logs["loss"], trainer, lesson.cache
+                    stage, epoch, logs["loss"], trainer, dev
                 )
             )
             last = first if self._is_stale(stage) else plan.epochs
@@ -221,7 +222,7 @@ class Course:
             )
         load_checkpoint(self._file(stage, "best"), trainer, trainer.optimizer)
         self._settle(stage)
-        self._save(lesson.cache)
+        self._save(dev)
         if stage == "tune":
             _discard_regions(self.run / CACHE)
 
@@ -240,7 +241,7 @@ class Course:
         description = description.model_copy(update={"tuned": tuned})
         self.bundle = replace(self.bundle, description=description)
 
-    def _cache(self) -> RegionCache:
+    def _cache(self, photos: Sequence[CaptionedPhoto], *, views: int = 1) -> RegionCache:
         with progress(self.console) as bar:
             tasks: dict[str, TaskID] = {}
 
@@ -250,10 +251,12 @@ class Course:
                 bar.update(tasks[what], completed=done)
 
             return cache_regions(
-                [photo.path for photo in (*self.train, *self.dev)],
+                [photo.path for photo in photos],
                 self.bundle.detector,
                 self.run / CACHE,
-                mirrored=self.recipe.training.mirror,
+                views=views,
+                mirror=self.recipe.training.mirror,
+                seed=self.recipe.training.seed,
                 progress=show,
             )
 
@@ -276,7 +279,7 @@ class Course:
 
     def _trainer(self, stage: Stage) -> keras.Model:
         training, bundle = self.recipe.training, self.bundle
-        plan: StageTraining = getattr(training, stage)
+        plan = training.stage(stage)
         trainer: keras.Model
         if stage == "reward":
             trainer = RewardTrainer(
@@ -288,7 +291,9 @@ class Course:
             )
         else:
             top = bundle.detector.top if stage == "tune" else None
-            trainer = TeachTrainer(bundle.decoder, top, training.label_smoothing)
+            trainer = TeachTrainer(
+                bundle.decoder, top, training.label_smoothing, training.bag_of_words
+            )
         steps = plan.epochs * math.ceil(len(self.train) / training.batch_size)
         # XLA, Keras' choice on a GPU, would compile anew for every length of captions.
         optimizer = _optimizer(training, plan.learning_rate, steps)
@@ -309,25 +314,26 @@ class Course:
         return checkpoint.epoch
 
     def _after_epoch(
-        self, stage: Stage, epoch: int, loss: float, trainer: keras.Model, cache: RegionCache
+        self, stage: Stage, epoch: int, loss: float, trainer: keras.Model, dev: RegionCache
     ) -> None:
         if not math.isfinite(loss):
             raise ConfigurationError(
                 f"the loss of epoch {epoch + 1} of the {stage} stage is {loss}",
                 "a finite number",
-                f"start a new run with a lower rate than training.{stage}.learning_rate="
-                f"{getattr(self.recipe.training, stage).learning_rate:g}",
+                f"start a new run with a lower rate than the stage's "
+                f"{self.recipe.training.stage(stage).learning_rate:g}",
             )
-        self._examine(stage, epoch, loss, cache)
+        with averaged(trainer.optimizer, trainer.trainable_variables):
+            self._examine(stage, epoch, loss, dev)
+            if max(self.history, key=_cider) is self.history[-1]:
+                self._checkpoint(stage, "best", trainer)
         lines = [asdict(line) for line in self.history]
         atomic_write(self.run / HISTORY, json.dumps(lines, indent=1).encode())
-        if max(self.history, key=_cider) is self.history[-1]:
-            self._checkpoint(stage, "best", trainer)
         self._checkpoint(stage, "last", trainer)
         trainer.stop_training = self._is_stale(stage)
 
-    def _examine(self, stage: Stage, epoch: int, loss: float, cache: RegionCache) -> None:
-        found = self._examiner.examine(self._dev_regions(cache))
+    def _examine(self, stage: Stage, epoch: int, loss: float, dev: RegionCache) -> None:
+        found = self._examiner.examine(self._dev_regions(dev))
         scores, told = found.scores, alarms(found.scores, found.accuracy, found.shuffled)
         self.history.append(Epoch(stage, epoch, loss, scores, told))
         self.console.print(
@@ -337,12 +343,12 @@ class Course:
         for alarm in told:
             self.console.print(f"  look: {alarm}", style="yellow", markup=False)
 
-    def _dev_regions(self, cache: RegionCache) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def _dev_regions(self, dev: RegionCache) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Features and boxes by the present top; the cache may be of the one before."""
-        for start in range(len(self.train), len(self.train) + len(self.dev), BATCH):
+        for start in range(0, len(self.dev), BATCH):
             part = slice(start, start + BATCH)
-            maps = tf.constant(cache.maps[0, part], tf.float32)
-            boxes = tf.constant(cache.boxes[0, part])
+            maps = tf.constant(dev.maps[0, part], tf.float32)
+            boxes = tf.constant(dev.boxes[0, part])
             yield self.bundle.detector.features(maps, boxes), boxes
 
     def _is_stale(self, stage: Stage) -> bool:
@@ -369,13 +375,13 @@ class Course:
             metadata={"history": [asdict(line) for line in self.history]},
         )
 
-    def _save(self, cache: RegionCache) -> None:
+    def _save(self, dev: RegionCache) -> None:
         """Writes the bundle and scores it as it is written: rounded, in single precision."""
         recipe, vocabulary = self.recipe, self.bundle.vocabulary
         decoder = new_decoder(recipe.decoder, vocabulary, recipe.regions.count)
         decoder.set_weights(_rounded(self.bundle.decoder))
         examiner = self._examiner_of(decoder)
-        found = examiner.examine(self._dev_regions(cache))
+        found = examiner.examine(self._dev_regions(dev))
         scores = {"split": "dev", "photos": len(self.dev), "beam": recipe.decoding.beam}
         description = self.bundle.description.model_copy(
             update={
@@ -415,7 +421,7 @@ def _prepare(
         console=console,
     )
     detector = base.detector if base else _detector(recipe)
-    with _precision(recipe.training.precision):
+    with dtype_policy(recipe.training.precision):
         decoder = new_decoder(recipe.decoder, chosen.vocabulary, recipe.regions.count)
     if base:
         _continue_from(base, decoder, recipe)
@@ -468,17 +474,10 @@ def _optimizer(training: CaptionTraining, rate: float, steps: int) -> keras.Opti
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
     )
-    return keras.optimizers.AdamW(
-        schedule, weight_decay=training.weight_decay, global_clipnorm=training.clip_norm
+    return FusedAdamW(
+        schedule,
+        weight_decay=training.weight_decay,
+        global_clipnorm=training.clip_norm,
+        use_ema=True,
+        ema_momentum=training.average,
     )
-
-
-@contextmanager
-def _precision(name: str) -> Iterator[None]:
-    """Builds layers under a dtype policy, which Keras knows only as a global setting."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if name == "bfloat16" else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

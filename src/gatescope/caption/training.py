@@ -55,10 +55,13 @@ class StageTraining(BaseModel):
 
 
 class CaptionTraining(BaseModel):
-    """How a captioner is trained.
+    """How a captioner is trained, in up to three stages.
+
+    The first, `teach`, is cross-entropy on cached region features; the CNN is frozen.
 
     Args:
-        teach: Cross-entropy on cached region features; the CNN is frozen.
+        epochs: Of the first stage.
+        learning_rate: Of the first stage.
         tune: Cross-entropy, with the CNN's last two stages trained along.
         reward: Self-critical fine-tuning on CIDEr-D; the CNN is frozen again.
         batch_size: Photos a step; all captions of a photo are in the same step, so that
@@ -68,18 +71,24 @@ class CaptionTraining(BaseModel):
         warmup: Steps over which the rate rises from 0 in every stage, at most half of them.
         weight_decay: Of AdamW.
         label_smoothing: Share of the target spread over all words.
+        bag_of_words: Weight, beside cross-entropy, of telling from the mean of the regions which
+            words the photo's captions hold in all; 0 for none.
         clip_norm: Largest global norm of a gradient.
-        mirror: Whether the photos of every other step, at random, are mirrored. Not for
-            captions that say left and right.
+        average: Momentum of the moving average of weights, which is what is scored and kept.
+        views: Views of each photo, one of which a step draws: the photo itself, its mirror
+            image, then crops.
+        mirror: Whether views are mirrored. Not for captions that say left and right.
         patience: Epochs of a stage without a better dev CIDEr before the stage ends.
-        precision: `bfloat16` for matrix products where the processor gains, else `float32`.
+        precision: Of matrix products: `auto` is `bfloat16` where the processor has instructions
+            for it, else `float32`.
         seed: Of weights, order, dropout and samples.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    teach: StageTraining = StageTraining(epochs=5, learning_rate=8e-4)
-    tune: StageTraining = StageTraining(epochs=7, learning_rate=2e-4)
+    epochs: NonNegativeInt = 3
+    learning_rate: PositiveFloat = 8e-4
+    tune: StageTraining = StageTraining(epochs=8, learning_rate=2e-4)
     reward: StageTraining = StageTraining(epochs=8, learning_rate=5e-5)
     batch_size: PositiveInt = 16
     captions: PositiveInt = 5
@@ -87,15 +96,25 @@ class CaptionTraining(BaseModel):
     warmup: NonNegativeInt = 300
     weight_decay: float = Field(default=0.01, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    bag_of_words: float = Field(default=0.2, ge=0)
     clip_norm: PositiveFloat = 5.0
+    average: float = Field(default=0.995, ge=0, lt=1)
+    views: PositiveInt = 4
     mirror: bool = True
     patience: PositiveInt = 3
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(default=1, ge=0, lt=2**32)
+
+    def stage(self, name: Stage) -> StageTraining:
+        """Length and learning rate of a stage."""
+        if name == "teach":
+            return StageTraining(epochs=self.epochs, learning_rate=self.learning_rate)
+        stage: StageTraining = getattr(self, name)
+        return stage
 
     @model_validator(mode="after")
     def _trains(self) -> Self:
-        if not any(stage.epochs for stage in (self.teach, self.tune, self.reward)):
+        if not any((self.epochs, self.tune.epochs, self.reward.epochs)):
             raise ValueError("at least one stage with an epoch")
         return self
 
@@ -118,11 +137,11 @@ class TrainingSet:
         order = rng.permutation(len(self.words))
         for start in range(0, len(order), training.batch_size):
             chosen = np.sort(order[start : start + training.batch_size])
-            view = int(rng.integers(2)) if training.mirror else 0
+            view = rng.integers(len(self.cache.boxes), size=len(chosen))
             words = trimmed(self.words[chosen])
             source = self.cache.maps if stage == "tune" else self.cache.features
-            inputs = {
-                "features": source[view, chosen].astype(np.float32),
+            inputs: dict[str, NDArray[np.generic]] = {
+                "features": source[view, chosen],
                 "boxes": self.cache.boxes[view, chosen],
                 "words": words[:, :, :-1],
                 "photos": chosen.astype(np.int32),
@@ -140,7 +159,7 @@ class TrainingSet:
         source = self.cache.maps if stage == "tune" else self.cache.features
         words = tf.TensorSpec((None, self.words.shape[1], None), tf.int32)
         inputs = {
-            "features": tf.TensorSpec((None, *source.shape[2:]), tf.float32),
+            "features": tf.TensorSpec((None, *source.shape[2:]), source.dtype),
             "boxes": tf.TensorSpec((None, *self.cache.boxes.shape[2:]), tf.float32),
             "words": words,
             "photos": tf.TensorSpec((None,), tf.int32),
@@ -181,22 +200,43 @@ class TeachTrainer(keras.Model):
         top: The CNN's last stages, trained along where given; `features` are then stride-16
             maps in place of region features.
         label_smoothing: Share of the target spread over all words.
+        bag_of_words: Weight of a second loss, see `bag_loss`. It teaches the regions' projection,
+            and the top, without the detour through the recurrence; its own weights end with it.
     """
 
     def __init__(
-        self, decoder: CaptionDecoder, top: keras.Model | None = None, label_smoothing: float = 0.0
+        self,
+        decoder: CaptionDecoder,
+        top: keras.Model | None = None,
+        label_smoothing: float = 0.0,
+        bag_of_words: float = 0.0,
     ) -> None:
         super().__init__()
-        self.decoder, self.top, self.label_smoothing = decoder, top, label_smoothing
+        self.decoder, self.top = decoder, top
+        self.label_smoothing, self.bag_of_words = label_smoothing, bag_of_words
         self.align = RoIAlign(dtype="float32")
+        self.bag: keras.Layer | None = None
+        if bag_of_words:
+            self.bag = keras.layers.Dense(decoder.vocabulary_size, name="bag", dtype="float32")
+            self.bag.build((None, decoder.config.units))
         self.built = True  # of parts that are
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tuple[tf.Tensor, ...]:
+        """Logits `(N, V)` of the words that are said, and of bags of words `(B, V)` if asked for.
+
+        The words are in the order of `tf.boolean_mask`.
+        """
         features = self.features(inputs["features"], inputs["boxes"])
-        return self.decoder(features, inputs["boxes"], inputs["words"], training=training)
+        memory = self.decoder.remember(features, inputs["boxes"], training=training)
+        logits = _said_logits(self.decoder, memory, inputs["words"], training=training)
+        if self.bag is None:
+            return (logits,)
+        return logits, self.bag(tf.reduce_mean(memory.values, 1))
 
     def features(self, source: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
         """Region features; batch statistics stay those of ImageNet, for batches are small."""
+        # The cache's half precision, which TensorFlow widens ten times as fast as NumPy.
+        source = tf.cast(source, tf.float32)
         if self.top is None:
             return source
         return self.align(self.top(source, training=False), boxes)[:, :, 0, 0]
@@ -209,19 +249,52 @@ class TeachTrainer(keras.Model):
         sample_weight: tf.Tensor = None,
         training: bool = True,
     ) -> tf.Tensor:
-        return smoothed_cross_entropy(y, y_pred, self.label_smoothing)
+        logits_NV, *bags = y_pred
+        targets_N = tf.boolean_mask(y, y != SPECIAL.pad)
+        loss = smoothed_cross_entropy(targets_N, logits_NV, self.label_smoothing)
+        for bag_BV in bags:
+            loss += self.bag_of_words * bag_loss(y, bag_BV)
+        return loss
 
 
-def smoothed_cross_entropy(
-    targets_BGT: tf.Tensor, logits_BGTV: tf.Tensor, smoothing: float
+def bag_loss(words_BGT: tf.Tensor, logits_BV: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy against the words that a photo's captions hold, each as likely as the other.
+
+    The softmax form of the attribute losses of Wu et al. 2016 and You et al. 2016.
+    """
+    flat = tf.reshape(words_BGT, (tf.shape(words_BGT)[0], -1))
+    size = logits_BV.shape[-1]
+    held = tf.math.bincount(flat, minlength=size, maxlength=size, axis=-1, binary_output=True)
+    held *= tf.constant([0] * len(SPECIAL) + [1] * (size - len(SPECIAL)), held.dtype)
+    target = tf.math.divide_no_nan(
+        tf.cast(held, tf.float32), tf.reduce_sum(tf.cast(held, tf.float32), -1, keepdims=True)
+    )
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits_BV))
+
+
+def _said_logits(
+    decoder: CaptionDecoder, memory: Memory, words: tf.Tensor, *, training: bool
 ) -> tf.Tensor:
-    """Mean over words, padding left out (Szegedy et al. 2016, section 7)."""
-    said = tf.cast(targets_BGT != SPECIAL.pad, tf.float32)
-    target = tf.nn.sparse_softmax_cross_entropy_with_logits(targets_BGT, logits_BGTV)
-    # Cross-entropy against the uniform distribution, without a tensor of log probabilities.
-    uniform = tf.reduce_logsumexp(logits_BGTV, -1) - tf.reduce_mean(logits_BGTV, -1)
-    loss = (1 - smoothing) * target + smoothing * uniform
-    return tf.reduce_sum(loss * said) / tf.reduce_sum(said)
+    """Logits `(N, V)` of the N words that follow words of a caption, not of its padding."""
+    # Nothing follows the end token.
+    read = (words != SPECIAL.pad) & (words != SPECIAL.end)
+    return decoder.teach_words(memory, words, read, training=training).logits
+
+
+def smoothed_cross_entropy(targets: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Mean over words, padding left out (Szegedy et al. 2016, section 7).
+
+    Args:
+        targets: Word ids, of any shape.
+        logits: Of that shape and one axis more, over words.
+        smoothing: Share of the target spread over all words.
+    """
+    said = tf.cast(targets != SPECIAL.pad, tf.float32)
+    share = smoothing / logits.shape[-1]
+    spread = tf.one_hot(targets, logits.shape[-1], 1 - smoothing + share, share)
+    # One operation, whose gradient is a by-product.
+    each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(spread), logits)
+    return tf.reduce_sum(each * said) / tf.reduce_sum(said)
 
 
 def cider_reward(captions: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Reward:
@@ -273,7 +346,9 @@ class RewardTrainer(keras.Model):
         self.built = True  # of parts that are
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        return self.decoder(inputs["features"], inputs["boxes"], inputs["words"], training=False)
+        """Logits of the words that are said, `(N, V)`, in the order of `tf.boolean_mask`."""
+        memory = self.decoder.remember(inputs["features"], inputs["boxes"])
+        return _said_logits(self.decoder, memory, inputs["words"], training=False)
 
     def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
         """Keras' own step on drawn captions, each weighted by its gain over its siblings."""
@@ -295,13 +370,17 @@ class RewardTrainer(keras.Model):
         sample_weight: tf.Tensor = None,
         training: bool = True,
     ) -> tf.Tensor:
-        said = tf.cast(y != SPECIAL.pad, tf.float32)
-        surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(y, y_pred)
-        return tf.reduce_sum(surprise * sample_weight[..., None] * said) / tf.reduce_sum(said)
+        said = y != SPECIAL.pad
+        surprise_N = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.boolean_mask(y, said), y_pred
+        )
+        gain_BGT = tf.broadcast_to(sample_weight[..., None], tf.shape(y))
+        return tf.reduce_mean(surprise_N * tf.boolean_mask(gain_BGT, said))
 
     def draw(self, features_BKF: tf.Tensor, boxes_BK4: tf.Tensor) -> tf.Tensor:
         """Samples captions `(B, G, T)`; a fixed number of steps keeps the graph one graph."""
         memory = self.decoder.remember(features_BKF, boxes_BK4)
+        # A caption's steps take seeds one apart, so the seeds of two captions lie further apart.
         seed = tf.cast(self.seeds.next(), tf.int32)
         step = step_function(self.decoder, memory)
         drawn = sample(step, memory.states, self.samples, self.longest, SPECIAL, seed)

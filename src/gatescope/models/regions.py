@@ -47,8 +47,8 @@ class RegionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photo_size: PositiveInt = 224
-    input_size: int = Field(default=384, multiple_of=32, ge=64)
-    stride: Literal[8, 16] = 16
+    input_size: int = Field(default=320, multiple_of=32, ge=64)
+    stride: Literal[4, 8, 16] = 16
     proposals: int = Field(default=32, ge=0)
     grid: int = Field(default=6, ge=0)
     scales: tuple[float, ...] = (0.03, 0.06, 0.12, 0.25, 0.5, 0.8)

@@ -1,0 +1,59 @@
+"""The fused optimizer against Keras' own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gatescope.training.optimizers import FusedAdamW, averaged
+
+SETTINGS = {"weight_decay": 0.1, "global_clipnorm": 0.5, "beta_1": 0.8, "epsilon": 1e-3}
+
+
+def trained(optimizer: keras.Optimizer, steps: int = 4) -> tuple[list[np.ndarray], list[str]]:
+    """Weights and optimizer variables after steps on given gradients, one of them sparse."""
+    rng = np.random.default_rng(0)
+    weights = [
+        keras.Variable(rng.normal(size=shape), dtype="float32", name=f"weight{place}")
+        for place, shape in enumerate(((5, 3), (3,), (4, 2)))
+    ]
+    optimizer.build(weights)
+    for _ in range(steps):
+        whole = [tf.constant(rng.normal(size=weight.shape), tf.float32) for weight in weights[:2]]
+        rows = tf.IndexedSlices(tf.constant(rng.normal(size=(2, 2)), tf.float32), [1, 3], (4, 2))
+        optimizer.apply([*whole, rows], weights)
+    variables = [*weights, *optimizer.variables]
+    return [variable.numpy() for variable in variables], [v.name for v in optimizer.variables]
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_steps_and_variables_are_those_of_keras(amsgrad):
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    mine, names = trained(FusedAdamW(rate, amsgrad=amsgrad, **SETTINGS))
+    his, wanted = trained(keras.optimizers.AdamW(rate, amsgrad=amsgrad, **SETTINGS))
+    assert names == wanted
+    for one, other in zip(mine, his, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-6)
+
+
+def test_it_comes_back_from_its_configuration():
+    optimizer = FusedAdamW(0.01, weight_decay=0.2)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert isinstance(again, FusedAdamW)
+    assert again.get_config() == optimizer.get_config()
+
+
+def test_averages_are_lent_and_given_back():
+    weight = keras.Variable([0.0], name="weight")
+    optimizer = FusedAdamW(1.0, use_ema=True, ema_momentum=0.5, weight_decay=0.0)
+    optimizer.build([weight])
+    seen = []
+    for _ in range(3):
+        optimizer.apply([tf.constant([1.0])], [weight])
+        seen.append(float(weight.numpy()[0]))
+    first, second, third = seen
+    with pytest.raises(KeyboardInterrupt), averaged(optimizer, [weight]):
+        wanted = 0.5 * (0.5 * first + 0.5 * second) + 0.5 * third
+        assert float(weight.numpy()[0]) == pytest.approx(wanted)
+        raise KeyboardInterrupt
+    assert float(weight.numpy()[0]) == third
