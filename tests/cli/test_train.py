@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from gatescope.caption import fitting
-from gatescope.caption.bundle import SHIPPED
+from gatescope.caption.bundle import SHIPPED, read_description
 from gatescope.training import regions
 
 
@@ -51,8 +52,23 @@ def test_settings_are_changed_by_name(train, fits) -> None:
 
 @pytest.mark.parametrize(("named", "start"), [("shipped", SHIPPED), ("mine", Path("mine"))])
 def test_a_training_can_start_from_a_bundle(train, fits, named: str, start: Path) -> None:
-    assert train("--from", named).code == 0
-    assert fits[0]["start"] == start
+    found = json.loads((SHIPPED / "bundle.json").read_text())
+    found["decoder"]["units"], found["splitting"] = 64, "unicode"
+    Path("mine", "bundle.json").write_text(json.dumps(found))
+    assert train("--from", named, "--set", "decoder.dropout=0.25").code == 0
+    (call,) = fits
+    description = read_description(start)
+    assert call["start"] == start
+    # What the bundle is made of is not asked for again; what can be changed may be.
+    assert call["recipe"].regions == description.regions
+    assert call["recipe"].decoder == description.decoder.model_copy(update={"dropout": 0.25})
+    assert call["recipe"].words == description.splitting
+
+
+def test_a_start_that_is_no_bundle_is_told(train, fits) -> None:
+    answer = train("--from", "mine")
+    assert (answer.code, fits) == (1, [])
+    assert answer.err.startswith("Error: mine is not a captioner bundle: it has no bundle.json\n")
 
 
 def test_an_unknown_setting_is_answered_by_the_nearest(train, fits) -> None:

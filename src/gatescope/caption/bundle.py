@@ -235,7 +235,7 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: The folder is no bundle, of another version, changed, or does not
             reproduce what it said when it was saved.
     """
-    description = _read_description(folder)
+    description = read_description(folder)
     files = {
         name: _read_checked(folder, name, digest) for name, digest in description.files.items()
     }
@@ -321,7 +321,12 @@ def _place(name: str) -> tuple[str, str]:
     return part, rest.partition("/")[0]
 
 
-def _read_description(folder: Path) -> Description:
+def read_description(folder: Path) -> Description:
+    """Reads what `bundle.json` says, without opening the rest.
+
+    Raises:
+        BundleError: The folder is no bundle, or of another version.
+    """
     path = folder / DESCRIPTION
     if not path.is_file():
         raise BundleError(

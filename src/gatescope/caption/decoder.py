@@ -41,7 +41,7 @@ class DecoderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: Literal["lstm", "gru"] = "lstm"
-    units: PositiveInt = 512
+    units: PositiveInt = 384
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 

@@ -447,6 +447,8 @@ def _detector(recipe: CaptionRecipe) -> RegionDetector:
         detector.network.set_weights(shipped.get_weights())
     elif recipe.regions.proposals:
         load_proposals(Path(recipe.proposals), detector)
+        # As a bundle keeps it: rounded later, it would make every region anew.
+        detector.network.set_weights(_rounded(detector.network))
     return detector
 
 

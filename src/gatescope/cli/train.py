@@ -54,8 +54,8 @@ def train_caption(
         from gatescope.caption.fitting import fit
         from gatescope.recipes import override
         from gatescope.recipes.caption import recipe
-    chosen = override(recipe(), settings or ())
     begin = SHIPPED if start == "shipped" else Path(start) if start else None
+    chosen = override(recipe(begin), settings or ())
     fit(chosen, data, run, resume=resume, start=begin, console=output())
 
 

@@ -5,7 +5,7 @@ ReLU6 in place of swish, and a stem and head that do not scale.
 
 The classifier is the network as it was trained. Trunk and top have each batch normalization folded
 into the convolution before it: its statistics are ImageNet's for good, and the same numbers come
-out in three fifths of the time.
+out in two thirds of the time.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ class RegionConfig(BaseModel):
     photo_size: PositiveInt = 224
     input_size: int = Field(default=320, multiple_of=32, ge=64)
     stride: Literal[4, 8, 16] = 16
-    proposals: int = Field(default=32, ge=0)
-    grid: int = Field(default=6, ge=0)
+    proposals: int = Field(default=24, ge=0)
+    grid: int = Field(default=5, ge=0)
     scales: tuple[float, ...] = (0.03, 0.06, 0.12, 0.25, 0.5, 0.8)
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     width: PositiveInt = 96

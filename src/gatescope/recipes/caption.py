@@ -7,9 +7,24 @@ Baseline: the captions of the nearest training photo.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from gatescope.caption.bundle import read_description
 from gatescope.caption.fitting import CaptionRecipe
 
 
-def recipe() -> CaptionRecipe:
-    """The configuration that the shipped captioner was trained with."""
-    return CaptionRecipe()
+def recipe(start: Path | None = None) -> CaptionRecipe:
+    """The configuration that the shipped captioner was trained with.
+
+    Args:
+        start: Bundle to start from, whose regions, decoder and words the recipe then has.
+
+    Raises:
+        BundleError: `start` is no bundle.
+    """
+    plain = CaptionRecipe()
+    if start is None:
+        return plain
+    found = read_description(start)
+    shared = {name: getattr(found, name) for name in ("regions", "decoder", "decoding")}
+    return plain.model_copy(update={**shared, "words": found.splitting})
