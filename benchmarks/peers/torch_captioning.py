@@ -55,7 +55,7 @@ class Rules(NamedTuple):
 
 
 class Beams(NamedTuple):
-    """Hypotheses of a batch of photos."""
+    """Hypotheses of a batch of photos, with what ours keeps of each word too."""
 
     words: Tensor  # (B, W, T)
     logprobs: Tensor  # (B, W, T - 1): of each word
