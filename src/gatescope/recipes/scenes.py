@@ -1,4 +1,4 @@
-"""Scenes: a region captioner that learns to see and to speak from nothing, in about a minute.
+"""Scenes: a region captioner that learns to see and to speak from nothing, in minutes.
 
 A scene shows one to three coloured shapes, and there is no doubt about what is right: "a small red
 circle left of a large blue square". Five colour–shape pairs, such as a red star, never occur in
@@ -10,8 +10,9 @@ reads each of them, and a recurrent network looks at regions while it speaks (`c
 All of it is trained at once (`caption.joint`).
 
 Data: made here. Minutes on two cores: 2 to 3. Expected: 95 % of captions exactly right on test
-scenes, and 90 % where colour and shape never met; 90 % of words look at their object. Baseline: the caption of the training scene whose map
-is most alike on the average, found with the very CNN that was trained.
+scenes, and 90 % where colour and shape never met; 90 % of words look at their object. Baseline:
+the caption of the training scene whose map is most alike on the average, found with the very CNN
+that was trained.
 """
 
 from __future__ import annotations
