@@ -57,3 +57,14 @@ def test_averages_are_lent_and_given_back():
         assert float(weight.numpy()[0]) == pytest.approx(wanted)
         raise KeyboardInterrupt
     assert float(weight.numpy()[0]) == third
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_steps_on_slowed_variables_are_smaller(amsgrad):
+    weights = [keras.Variable([1.0], name=name) for name in ("fast", "slow")]
+    optimizer = FusedAdamW(0.1, weight_decay=0.0, amsgrad=amsgrad)
+    optimizer.build(weights)
+    optimizer.slow_down(weights[1:], 0.25)
+    optimizer.apply([tf.constant([2.0])] * 2, weights)
+    fast, slow = (1 - float(weight.numpy()[0]) for weight in weights)
+    assert (fast, slow) == pytest.approx((0.1, 0.025), rel=1e-3)

@@ -298,7 +298,9 @@ class Course:
         # XLA, Keras' choice on a GPU, would compile anew for every length of captions.
         optimizer = _optimizer(training, plan.learning_rate, steps)
         trainer.compile(optimizer=optimizer, jit_compile=False)
-        trainer.optimizer.build(trainer.trainable_variables)
+        optimizer.build(trainer.trainable_variables)
+        if stage == "tune":
+            optimizer.slow_down(bundle.detector.top.trainable_variables, training.cnn_rate)
         return trainer
 
     def _resumed(self, stage: Stage, trainer: keras.Model) -> int:
@@ -471,7 +473,7 @@ def _continue_from(base: Bundle, decoder: CaptionDecoder, recipe: CaptionRecipe)
         new.assign(value)
 
 
-def _optimizer(training: CaptionTraining, rate: float, steps: int) -> keras.Optimizer:
+def _optimizer(training: CaptionTraining, rate: float, steps: int) -> FusedAdamW:
     warmup = min(training.warmup, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup

@@ -63,6 +63,7 @@ class CaptionTraining(BaseModel):
         epochs: Of the first stage.
         learning_rate: Of the first stage.
         tune: Cross-entropy, with the CNN's last two stages trained along.
+        cnn_rate: Share of the learning rate at which the CNN learns along.
         reward: Self-critical fine-tuning on CIDEr-D; the CNN is frozen again.
         batch_size: Photos a step; all captions of a photo are in the same step, so that
             its regions are projected once.
@@ -88,7 +89,8 @@ class CaptionTraining(BaseModel):
 
     epochs: NonNegativeInt = 3
     learning_rate: PositiveFloat = 8e-4
-    tune: StageTraining = StageTraining(epochs=7, learning_rate=2e-4)
+    tune: StageTraining = StageTraining(epochs=8, learning_rate=4e-4)
+    cnn_rate: PositiveFloat = 0.3
     reward: StageTraining = StageTraining(epochs=8, learning_rate=1e-4)
     batch_size: PositiveInt = 16
     captions: PositiveInt = 5

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import keras
 import tensorflow as tf
@@ -16,15 +17,37 @@ class FusedAdamW(keras.optimizers.AdamW):
     Keras writes the update as about ten operations, each of which reads and writes every weight;
     on a CPU memory is what they wait for. Arguments, variables and results, but for rounding,
     are those of `keras.optimizers.AdamW`, so each can go on from the other's state.
+
+    Example:
+        >>> optimizer = FusedAdamW(4e-4, weight_decay=0.01)
+        >>> optimizer.build(model.trainable_variables)  # doctest: +SKIP
+        >>> optimizer.slow_down(backbone.trainable_variables, 0.25)  # doctest: +SKIP
     """
+
+    def slow_down(self, variables: Iterable[keras.Variable], factor: float) -> None:
+        """Makes steps on some variables smaller (Howard & Ruder 2018, discriminative rates).
+
+        Args:
+            variables: Such as those of a part that was trained before, of those that the
+                optimizer was built with.
+            factor: Of the learning rate.
+        """
+        # By place, for Keras hands over its own variables or TensorFlow's, as it likes.
+        places = map(self._get_variable_index, variables)
+        self._factors.update(dict.fromkeys(places, factor))
+
+    @cached_property
+    def _factors(self) -> dict[int, float]:
+        return {}
 
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
+        place = self._get_variable_index(variable)
+        learning_rate *= self._factors.get(place, 1.0)
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
-        place = self._get_variable_index(variable)
         dtype = variable.dtype
         step = tf.cast(self.iterations.value + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
