@@ -31,8 +31,11 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'gatescope' has no attribute {name!r}")
+    from gatescope.startup import quiet_startup
+
     try:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        with quiet_startup():
+            return getattr(importlib.import_module(_HOMES[name]), name)
     except ImportError as cause:
         from gatescope.errors import engine_missing
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from gatescope.errors import EngineError, GatescopeError
+from gatescope.startup import quiet_startup
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-_STARTUP_NOTICES = ("before absl::InitializeLog() is called", "oneDNN custom operations are on")
 
 
 def output() -> Console:
@@ -60,44 +56,13 @@ def engine_starting() -> Iterator[None]:
             "tensorflow, the one engine that Gatescope runs on",
             "unset KERAS_BACKEND",
         )
-    with _without_startup_notices() as stderr, _console(stderr).status("Starting TensorFlow …"):
+    with quiet_startup() as stderr, _console(stderr).status("Starting TensorFlow …"):
         yield
 
 
 def spinner(work: str) -> AbstractContextManager[object]:
     """Shows, on a terminal only, that something is going on inside the `with` block."""
     return notes().status(work)
-
-
-@contextmanager
-def _without_startup_notices() -> Iterator[TextIO]:
-    """Keeps two lines off standard error that TensorFlow 2.21 writes whatever its settings are.
-
-    All else that it writes while it loads must come through, above all if it then aborts, so a
-    process of its own does the filtering.
-
-    Yields:
-        The real standard error, for what may be written meanwhile.
-    """
-    grep = shutil.which("grep")
-    if grep is None:
-        yield sys.stderr
-        return
-    with os.fdopen(os.dup(2), "w") as stderr:
-        patterns = [f"--regexp={notice}" for notice in _STARTUP_NOTICES]
-        command = [grep, "--line-buffered", "--invert-match", *patterns]
-        noise, through = os.pipe()
-        filtering = subprocess.Popen(command, stdin=noise, stdout=stderr)  # noqa: S603
-        os.dup2(through, 2)
-        os.close(noise)
-        os.close(through)
-        try:
-            yield stderr
-        finally:
-            os.dup2(stderr.fileno(), 2)
-            # It ends when nobody can write to it any more: at once, unless a child still can.
-            with suppress(subprocess.TimeoutExpired):
-                filtering.wait(1)
 
 
 @contextmanager
