@@ -35,11 +35,12 @@ def __getattr__(name: str) -> object:
 
     try:
         with quiet_startup():
-            return getattr(importlib.import_module(_HOMES[name]), name)
+            value = getattr(importlib.import_module(_HOMES[name]), name)
     except ImportError as cause:
         from gatescope.errors import engine_missing
 
         engine_missing(cause)
+    return globals().setdefault(name, value)
 
 
 def __dir__() -> list[str]:

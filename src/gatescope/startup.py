@@ -25,7 +25,7 @@ def quiet_startup() -> Iterator[TextIO]:
         The real standard error, for what may be written meanwhile.
     """
     grep = shutil.which("grep")
-    if grep is None or "tensorflow" in sys.modules or not Path("/dev/fd/2").exists():
+    if grep is None or not Path("/dev/fd/2").exists():
         yield sys.stderr
         return
     with os.fdopen(os.dup(2), "w") as stderr:

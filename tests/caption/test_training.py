@@ -311,7 +311,9 @@ def test_the_gradient_raises_samples_by_their_gain_over_their_siblings(cache: Re
     decoder = _decoder(dropout=0.5)
     read = np.pad(DRAWN, [(0, 0), (0, 0), (1, 0)], constant_values=SPECIAL.start)[:, :, :-1]
     features, boxes = cache.features[0, :2].astype(np.float32), cache.boxes[0, :2]
-    probabilities = tf.nn.softmax(decoder(features, boxes, read)).numpy()
+    logits = decoder(features, boxes, read).numpy()
+    logits[..., [SPECIAL.pad, SPECIAL.start, SPECIAL.unknown]] = -np.inf  # never drawn
+    probabilities = tf.nn.softmax(logits).numpy()
     # By hand: the logits' own bias has the gradient of softmax, p - 1 for the word that was
     # said and p for every other; a sample counts by its reward less the mean of the others'.
     wanted = np.zeros(WORDS)
@@ -351,6 +353,28 @@ def test_draws_are_a_function_of_the_seed_and_never_repeat(cache: RegionCache) -
     assert drawn[0].shape == (PHOTOS, 4, 5)
     assert np.array_equal(drawn[0], drawn[2])
     assert not np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[3])
+
+
+def test_captions_are_scored_by_the_distribution_that_they_are_drawn_from(
+    cache: RegionCache,
+) -> None:
+    """Else "unknown", which is never drawn and so never punished, would take over."""
+    trainer = _reward_trainer(_decoder(), _reward([]), 4)
+    bias = np.zeros(WORDS, np.float32)
+    bias[[SPECIAL.pad, SPECIAL.start, SPECIAL.unknown]] = 5
+    trainer.decoder.word_bias.assign(bias)
+    features, boxes = cache.features[0].astype(np.float32), cache.boxes[0]
+    drawn = trainer.draw(features, boxes)
+    read = tf.pad(drawn, [[0, 0], [0, 0], [1, 0]], constant_values=SPECIAL.start)[:, :, :-1]
+    inputs = {"features": features, "boxes": boxes, "words": read}
+    with tf.GradientTape() as tape:
+        logits = trainer(inputs)
+        worse = trainer.compute_loss(inputs, drawn, logits, -tf.ones(tf.shape(drawn)[:2]))
+    chances = tf.nn.softmax(logits).numpy()
+    special = [SPECIAL.pad, SPECIAL.start, SPECIAL.unknown]
+    assert not chances[:, special].any()
+    gradient = tape.gradient(worse, trainer.decoder.word_bias.value).numpy()
+    assert not gradient[special].any() and gradient.any()
 
 
 def test_no_two_steps_share_their_randomness(cache: RegionCache) -> None:

@@ -167,12 +167,17 @@ def _keeping_shapes(body: Callable[..., tuple[object, ...]]) -> Callable[..., tu
     return kept
 
 
+def unsayable(size: tf.Tensor | int, special: SpecialTokens) -> tf.Tensor:
+    """Keeps tokens that are no words, and not the end, from being said: an addend `(V,)`."""
+    tokens = [special.pad, special.start, special.unknown]
+    return FORBIDDEN * tf.reduce_sum(tf.one_hot(tokens, size), 0)
+
+
 def _forbidden(t: tf.Tensor, size: tf.Tensor, length: int, special: SpecialTokens) -> tf.Tensor:
     """What no hypothesis may say at step `t`, as an addend `(V,)`."""
-    never = tf.reduce_sum(tf.one_hot([special.pad, special.start, special.unknown], size), 0)
-    end = tf.one_hot(special.end, size)
-    banned = tf.where(t == 0, tf.maximum(never, end), never)
-    return FORBIDDEN * tf.where(t == length - 1, 1 - end, banned)
+    never, end = unsayable(size, special), FORBIDDEN * tf.one_hot(special.end, size)
+    banned = tf.where(t == 0, tf.minimum(never, end), never)
+    return tf.where(t == length - 1, FORBIDDEN - end, banned)
 
 
 def _repeated_trigrams(words: tf.Tensor, t: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -241,8 +246,7 @@ def sample(
     ) -> tuple[object, ...]:
         scores, states, _ = step(last, states)
         size = tf.shape(scores)[-1]
-        never = tf.reduce_sum(tf.one_hot([special.pad, special.start, special.unknown], size), 0)
-        flat = tf.reshape(scores + FORBIDDEN * never, (-1, size))
+        flat = tf.reshape(scores + unsayable(size, special), (-1, size))
         # Folded, not added: seeds of successive calls often differ by one, and (seed + t) of one
         # call would repeat the draws of another.
         drawn = tf.random.stateless_categorical(flat, 1, tf.random.fold_in(seed, t), tf.int32)

@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from gatescope.caption.decoder import CaptionDecoder, Memory
-from gatescope.caption.decoding import States, sample
+from gatescope.caption.decoding import States, sample, unsayable
 from gatescope.caption.features import RegionCache
 from gatescope.caption.metrics import CiderD
 from gatescope.caption.vocabulary import SPECIAL, Vocabulary
@@ -360,9 +360,14 @@ class RewardTrainer(keras.Model):
         self.built = True  # of parts that are
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Logits of the words that are said, `(N, V)`, in the order of `tf.boolean_mask`."""
+        """Logits of the words that are said, `(N, V)`, in the order of `tf.boolean_mask`.
+
+        Of the distribution that is drawn from: what can never be said has no share in it. Else
+        all that is drawn could become less probable at once, in favour of what is never drawn.
+        """
         memory = self.decoder.remember(inputs["features"], inputs["boxes"])
-        return _said_logits(self.decoder, memory, inputs["words"], training=False)
+        logits = _said_logits(self.decoder, memory, inputs["words"], training=False)
+        return logits + unsayable(logits.shape[-1], SPECIAL)
 
     def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
         """Keras' own step on drawn captions, each weighted by its gain over its siblings."""
