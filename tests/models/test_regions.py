@@ -88,7 +88,7 @@ def test_without_proposals_or_grid_the_whole_photo_stays(detector, photos):
 
 
 def test_the_network_has_one_score_and_four_deltas_for_each_anchor():
-    config = RegionConfig()
+    config = RegionConfig(input_size=384)
     network = proposal_network(config)
     objectness, deltas = network(np.zeros((2, 24, 24, 112), np.float32))
     assert len(config.anchors()) == 24 * 24 * 18
