@@ -77,7 +77,7 @@ def main() -> None:
             settings = {
                 "data": str(file),
                 "batch": recipe.training.batch_size,
-                "vocabulary": WORDS,
+                "sizes": {**sizes(recipe), "features": data["features"].shape[-1]},
                 "rate": RATE,
                 "threads": arguments.threads,
             }
@@ -96,6 +96,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=8, help="of a round")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()
+
+
+def sizes(recipe: CaptionRecipe) -> dict[str, float]:
+    """What every contender's network is built with."""
+    decoder = recipe.decoder
+    return {"vocabulary_size": WORDS, "units": decoder.units, "dropout": decoder.dropout}
 
 
 def random_data(recipe: CaptionRecipe, photos: int) -> dict[str, NDArray[np.generic]]:
@@ -126,7 +132,7 @@ def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def ours(recipe: CaptionRecipe, data: dict[str, NDArray[np.generic]]) -> Iterator[Contender]:
     """`TeachTrainer` under Keras' `fit`, fed by `TrainingSet` as the command line feeds it."""
-    training = recipe.training.model_copy(update={"mirror": False})
+    training = recipe.training
     vocabulary = Vocabulary((*SPECIAL_WORDS, *map(str, range(WORDS - len(SPECIAL)))))
     cache = RegionCache(np.empty((1, 0)), data["boxes"][None], data["features"][None])
     lesson = TrainingSet(cache, data["words"])
@@ -171,7 +177,7 @@ def plain_keras(recipe: CaptionRecipe, data: dict[str, NDArray[np.generic]]) -> 
         for precision, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
             keras.utils.set_random_seed(1)
             keras.config.set_dtype_policy(policy)
-            model = PlainCaptioner(WORDS)
+            model = PlainCaptioner(**sizes(recipe))
             keras.config.set_dtype_policy("float32")
             optimizer = keras.optimizers.AdamW(RATE, weight_decay=0.01, global_clipnorm=5.0)
             model.compile(optimizer, word_loss)

@@ -36,7 +36,7 @@ class PlainCaptioner(keras.Model):
     Output shape: logits `(samples · captions, steps, words)`.
     """
 
-    def __init__(self, vocabulary_size: int, units: int = 512, dropout: float = 0.5) -> None:
+    def __init__(self, vocabulary_size: int, units: int, dropout: float) -> None:
         super().__init__()
         self.units = units
         self.words = layers.ReversibleEmbedding(

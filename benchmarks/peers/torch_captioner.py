@@ -35,9 +35,7 @@ class Captioner(nn.Module):
         dropout: On word vectors, projected regions and the output.
     """
 
-    def __init__(
-        self, vocabulary_size: int, features: int = 1280, units: int = 512, dropout: float = 0.5
-    ) -> None:
+    def __init__(self, vocabulary_size: int, features: int, units: int, dropout: float) -> None:
         super().__init__()
         self.units = units
         self.words = nn.Embedding(vocabulary_size, units)

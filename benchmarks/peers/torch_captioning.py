@@ -200,7 +200,7 @@ def loaded_decoder(weights: Arrays) -> Captioner:
     """The decoder; its sizes are those of its weights."""
     words, units = _array("words.weight", weights).shape
     features = len(_array("normalize.weight", weights))
-    decoder = Captioner(words, features, units)
+    decoder = Captioner(words, features, units, dropout=0.0)
     arrays = {name: _array(name, weights) for name, _ in decoder.named_parameters()}
     decoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return decoder

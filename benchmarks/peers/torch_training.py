@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,9 @@ def loss_of(forward: Forward, batch: Batch, skip: bool) -> Tensor:
 class Contender:
     """One way to train: its own model, optimizer and precision."""
 
-    def __init__(self, settings: dict[str, object], precision: str, skip: bool, compiled: bool):
+    def __init__(self, settings: dict[str, Any], precision: str, skip: bool, compiled: bool):
         torch.manual_seed(1)
-        self.model = Captioner(int(settings["vocabulary"]))
+        self.model = Captioner(**settings["sizes"])
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=float(settings["rate"]), weight_decay=0.01, fused=True
         )

@@ -34,6 +34,16 @@ def states_of(ours: Cell, seed: int) -> tuple[tf.Tensor, ...]:
     )
 
 
+def sequence(
+    layer: Cell, projected: tf.Tensor, states: tuple[tf.Tensor, ...]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Captions of equal length; outputs and last states, `(captions, steps, units)`."""
+    rows = tf.reshape(projected, (-1, projected.shape[-1]))
+    after = layer.ragged(rows, tf.fill((CAPTIONS,), STEPS), states)
+    output, last = (tf.reshape(part, (CAPTIONS, STEPS, UNITS)) for part in (after[0], after[-1]))
+    return output, last
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_a_step_is_that_of_keras_cell(kind):
     ours, theirs, kernel = twins(kind, seed=0)
@@ -51,7 +61,7 @@ def test_a_sequence_is_that_of_keras_rnn(kind):
     ours, theirs, kernel = twins(kind, seed=3)
     inputs = np.random.default_rng(4).normal(size=(CAPTIONS, STEPS, FEATURES)).astype(np.float32)
     states = states_of(ours, seed=5)
-    outputs, lasts = ours.sequence(tf.constant(inputs @ kernel), states)
+    outputs, lasts = sequence(ours, tf.constant(inputs @ kernel), states)
     layer = keras.layers.RNN(theirs, return_sequences=True, return_state=True)
     wanted, *final = layer(inputs, initial_state=list(states))
     np.testing.assert_allclose(outputs, wanted, atol=1e-5)
@@ -65,7 +75,7 @@ def test_gradients_reach_the_first_step_through_all_the_others(cell):
     layer.build()
     with tf.GradientTape() as tape:
         tape.watch(projected)
-        outputs, _ = layer.sequence(projected, states_of(layer, seed=6))
+        outputs, _ = sequence(layer, projected, states_of(layer, seed=6))
         last = tf.reduce_sum(outputs[:, -1] ** 2)
     gradient = tape.gradient(last, projected)
     assert (np.abs(gradient).sum((0, 2)) > 0).all()

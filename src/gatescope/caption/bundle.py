@@ -14,8 +14,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from gatescope.data.photos import read_photo
 from gatescope.errors import BundleError
 from gatescope.models.efficientnet_lite import HEAD_CHANNELS
 from gatescope.models.regions import RegionConfig, RegionDetector
+from gatescope.training.precision import dtype_policy
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
@@ -244,7 +244,8 @@ def load_bundle(folder: Path) -> Bundle:
         weights, stored = load(files[WEIGHTS]), load(files[REPLAY])
     except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as cause:
         raise _damaged(folder, f"what it lists cannot be read ({cause})") from cause
-    with _float32():
+    # Whatever policy the user's own script has set for its models.
+    with dtype_policy("float32"):
         detector = RegionDetector.imagenet(description.regions)
         decoder = new_decoder(description.decoder, vocabulary, description.regions.count)
     bundle = Bundle(description, vocabulary, detector, decoder)
@@ -260,17 +261,6 @@ def _words(data: bytes) -> tuple[str, ...]:
     if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
         raise ValueError(f"the vocabulary does not begin with {' '.join(SPECIAL_WORDS)}")
     return tuple(words)
-
-
-@contextmanager
-def _float32() -> Iterator[None]:
-    """Builds layers in float32, whatever policy the user's own script has set for its models."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _parts(bundle: Bundle) -> dict[str, keras.Model]:

@@ -34,6 +34,7 @@ from gatescope.caption.features import RegionCache
 from gatescope.caption.metrics import CiderD
 from gatescope.caption.vocabulary import SPECIAL, Vocabulary
 from gatescope.layers.roi_align import RoIAlign
+from gatescope.training.precision import Precision
 
 Stage = Literal["teach", "tune", "reward"]
 Batch = tuple[dict[str, NDArray[np.generic]], NDArray[np.int32]]
@@ -104,7 +105,7 @@ class CaptionTraining(BaseModel):
     views: PositiveInt = 4
     mirror: bool = True
     patience: PositiveInt = 3
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     seed: int = Field(default=1, ge=0, lt=2**32)
 
     def stage(self, name: Stage) -> StageTraining:
@@ -399,7 +400,6 @@ class RewardTrainer(keras.Model):
     def draw(self, features_BKF: tf.Tensor, boxes_BK4: tf.Tensor) -> tf.Tensor:
         """Samples captions `(B, G, T)`; a fixed number of steps keeps the graph one graph."""
         memory = self.decoder.remember(features_BKF, boxes_BK4)
-        # A caption's steps take seeds one apart, so the seeds of two captions lie further apart.
         seed = tf.cast(self.seeds.next(), tf.int32)
         step = step_function(self.decoder, memory)
         drawn = sample(step, memory.states, self.samples, self.longest, SPECIAL, seed)

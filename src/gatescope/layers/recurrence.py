@@ -62,17 +62,6 @@ class Cell(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def sequence(self, projected_MTG: tf.Tensor, states: States) -> tuple[tf.Tensor, tf.Tensor]:
-        """Runs all steps; returns outputs and last states, each `(M, T, U)`."""
-        captions, steps, size = tf.unstack(tf.shape(projected_MTG))
-        lengths_M = tf.fill((captions,), steps)
-        rows_NG = tf.reshape(projected_MTG, (-1, projected_MTG.shape[-1] or size))
-        after = self.ragged(rows_NG, lengths_M, states)
-        output, last = (
-            tf.reshape(part, (captions, steps, self.units)) for part in (after[0], after[-1])
-        )
-        return output, last
-
     def ragged(self, projected_NG: tf.Tensor, lengths_M: tf.Tensor, states: States) -> States:
         """Runs captions of different lengths, with no work for padding.
 
