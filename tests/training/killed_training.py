@@ -20,7 +20,8 @@ from keras import layers
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
 from gatescope.training.determinism import repeat_exactly
 
-EPOCHS, STEPS, WORDS, KILLS = 6, 8, 40, 3
+# More epochs than the killed trainings can do before they are: the last must have some to go on with.
+EPOCHS, STEPS, WORDS, KILLS = 20, 8, 40, 3
 
 
 class Noise(layers.Layer):
