@@ -245,17 +245,24 @@ def test_another_beam_size_keeps_the_other_rules():
     assert decoding.with_beam(np.int64(5)) == decoding.model_copy(update={"beam": 5})
 
 
-def draw(toy: Toy, photos: list[int], captions: int, longest: int, seed: tuple[int, int]):
-    drawn = sample(
-        toy.step, toy.states(*photos), captions, longest, SPECIAL, tf.constant(seed, tf.int32)
-    )
-    return drawn.numpy()
+def draw(
+    toy: Toy,
+    photos: list[int],
+    captions: int,
+    longest: int,
+    seed: tuple[int, int],
+    temperature: float = 1.0,
+):
+    seeds = tf.constant(seed, tf.int32)
+    states = toy.states(*photos)
+    return sample(toy.step, states, captions, longest, SPECIAL, seeds, temperature).numpy()
 
 
-def test_samples_follow_the_models_own_distribution():
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
+def test_samples_follow_the_models_own_distribution_at_a_temperature(temperature):
     toy = Toy(6, photos=2, words=2, spread=0.7)
     count = 20_000
-    drawn = draw(toy, [0, 1], count, 1, (8, 0))
+    drawn = draw(toy, [0, 1], count, 1, (8, 0), temperature)
     ids = [SPECIAL.end, 4, 5]
     for photo in (0, 1):
         seen = Counter(map(caption, drawn[photo]))
@@ -266,7 +273,7 @@ def test_samples_follow_the_models_own_distribution():
                 words = (first,) if second is None else (first, second)
                 chance = 1.0
                 for (one, two), word in zip(toy.pairs(words), words, strict=True):
-                    row = np.exp(toy.table[photo, one, two].astype(float))
+                    row = np.exp(toy.table[photo, one, two].astype(float) / temperature)
                     chance *= row[word] / row[ids].sum()
                 expected[words] = count * chance
         assert set(seen) == set(expected)

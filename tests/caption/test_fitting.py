@@ -24,8 +24,9 @@ from gatescope.caption.bundle import Bundle, load_bundle
 from gatescope.caption.examination import Examination
 from gatescope.caption.fitting import CaptionRecipe, fit
 from gatescope.caption.metrics import Scores
-from gatescope.caption.training import StageTraining
-from gatescope.caption.vocabulary import SPECIAL_WORDS
+from gatescope.caption.training import StageTraining, encode_captions
+from gatescope.caption.vocabulary import SPECIAL, SPECIAL_WORDS
+from gatescope.data.captions import load_captions
 from gatescope.data.photos import read_photo
 from gatescope.errors import CheckpointError, ConfigurationError, UsageError
 from gatescope.models.regions import RegionDetector
@@ -325,6 +326,11 @@ def test_a_start_keeps_words_and_weights_and_learns_new_words(
     for before, after in zip(old.decoder.weights, new.decoder.weights, strict=True):
         assert np.array_equal(before.numpy(), after.numpy()[: before.shape[0]])
     assert np.abs(new.decoder.words.embeddings.numpy()[count:]).sum() > 0
+    wrote = [photo.captions for photo in load_captions(other_data).split("train")]
+    ids = encode_captions(wrote, new.vocabulary, count=2, longest=6)
+    # A new word starts at its frequency, one added to each count.
+    frequency = (1 + (ids == count).sum()) / (len(new.vocabulary) + (ids >= SPECIAL.end).sum())
+    np.testing.assert_allclose(new.decoder.word_bias[count], np.log(frequency), rtol=1e-3)
     assert new.description.tuned and _same(old.detector.top, new.detector.top)
 
 

@@ -21,7 +21,6 @@ from gatescope.caption.training import (
     StageTraining,
     TeachTrainer,
     TrainingSet,
-    bag_loss,
     cider_reward,
     encode_captions,
     smoothed_cross_entropy,
@@ -231,36 +230,6 @@ def test_tuning_trains_the_top_and_keeps_its_statistics(lesson: TrainingSet) -> 
         assert np.array_equal(weight, before[weight.path]) == ("moving" in weight.path)
 
 
-def test_bags_of_words_are_told_from_the_photo(lesson: TrainingSet) -> None:
-    words = np.array([[[4, 5, 7, 2], [5, 7, 2, 0]], [[3, 2, 0, 0], [2, 0, 0, 0]]], np.int32)
-    logits = np.random.default_rng(0).normal(size=(2, WORDS)).astype(np.float32)
-    # Of the first photo "a dog runs", of the second nothing: special tokens are no words.
-    told = logits[0, [4, 5, 7]] - np.log(np.exp(logits[0]).sum())
-    np.testing.assert_allclose(bag_loss(words, logits), -told.mean() / 2, rtol=1e-5)
-
-
-def test_the_bag_teaches_the_projection_and_the_top_without_the_recurrence(
-    lesson: TrainingSet,
-) -> None:
-    trainer = TeachTrainer(_decoder(), _top(), bag_of_words=1.0)
-    inputs, words = next(lesson.batches("tune", _settings(), epoch=0))
-    with tf.GradientTape() as tape:
-        _, bag = trainer({name: tf.constant(value) for name, value in inputs.items()})
-        loss = bag_loss(words, bag)
-    taught = {
-        weight.path.split("/")[-2]
-        for weight, gradient in zip(
-            trainer.trainable_variables,
-            tape.gradient(loss, [weight.value for weight in trainer.trainable_variables]),
-            strict=True,
-        )
-        if gradient is not None
-    }
-    assert {"bag", "project"} < taught
-    assert any(name.startswith("conv2d") for name in taught)
-    assert not taught & {"cell", "words", "query"}
-
-
 def test_teaching_leaves_the_top_alone(lesson: TrainingSet) -> None:
     trainer = TeachTrainer(_decoder())
     assert {weight.path.split("/")[0] for weight in trainer.trainable_variables} == {
@@ -270,6 +239,8 @@ def test_teaching_leaves_the_top_alone(lesson: TrainingSet) -> None:
 
 # The reward stage.
 
+TEMPERATURE = 0.5
+
 
 def _reward(captions: Sequence[Sequence[float]]) -> object:
     return lambda photos, drawn: np.asarray(captions, np.float32)
@@ -278,7 +249,9 @@ def _reward(captions: Sequence[Sequence[float]]) -> object:
 def _reward_trainer(
     decoder: CaptionDecoder, reward: object, samples: int, seed: int = 0
 ) -> RewardTrainer:
-    return RewardTrainer(decoder, reward, samples=samples, longest=4, seed=seed)
+    return RewardTrainer(
+        decoder, reward, samples=samples, longest=4, temperature=TEMPERATURE, seed=seed
+    )
 
 
 def _step_on(
@@ -313,9 +286,10 @@ def test_the_gradient_raises_samples_by_their_gain_over_their_siblings(cache: Re
     features, boxes = cache.features[0, :2].astype(np.float32), cache.boxes[0, :2]
     logits = decoder(features, boxes, read).numpy()
     logits[..., [SPECIAL.pad, SPECIAL.start, SPECIAL.unknown]] = -np.inf  # never drawn
-    probabilities = tf.nn.softmax(logits).numpy()
+    probabilities = tf.nn.softmax(logits / TEMPERATURE).numpy()
     # By hand: the logits' own bias has the gradient of softmax, p - 1 for the word that was
-    # said and p for every other; a sample counts by its reward less the mean of the others'.
+    # said and p for every other, over the temperature; a sample counts by its reward less the
+    # mean of the others'.
     wanted = np.zeros(WORDS)
     for photo, rewards in enumerate(REWARDS):
         for place, reward in enumerate(rewards):
@@ -324,7 +298,7 @@ def test_the_gradient_raises_samples_by_their_gain_over_their_siblings(cache: Re
                 if word != SPECIAL.pad:
                     surprise = probabilities[photo, place, step] - np.eye(WORDS)[word]
                     wanted += (reward - np.mean(others)) * surprise
-    wanted /= np.count_nonzero(DRAWN)  # padding is 0
+    wanted /= TEMPERATURE * np.count_nonzero(DRAWN)  # padding is 0
     gradient = _step_on(_reward_trainer(decoder, _reward(REWARDS), 3), DRAWN, cache)
     np.testing.assert_allclose(gradient[decoder.word_bias.path], wanted, atol=1e-6)
 

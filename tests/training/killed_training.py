@@ -20,7 +20,7 @@ from keras import layers
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
 from gatescope.training.determinism import repeat_exactly
 
-# More epochs than the killed trainings can do before they are: the last must have some to go on with.
+# Far more epochs than the killed trainings can do before they are.
 EPOCHS, STEPS, WORDS, KILLS = 20, 8, 40, 3
 
 

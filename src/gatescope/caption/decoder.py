@@ -41,7 +41,7 @@ class DecoderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: Literal["lstm", "gru"] = "lstm"
-    units: PositiveInt = 384
+    units: PositiveInt = 448
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 

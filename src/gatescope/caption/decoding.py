@@ -221,6 +221,7 @@ def sample(
     longest: int,
     special: SpecialTokens,
     seed: tf.Tensor,
+    temperature: float = 1.0,
 ) -> tf.Tensor:
     """Draws `captions` random captions a photo from the decoder's own distribution.
 
@@ -231,6 +232,7 @@ def sample(
         longest: Most words; a caption without an end token ran over.
         special: Ids of the tokens that are not words; only the end token is ever drawn.
         seed: Two integers for stateless draws.
+        temperature: Divides log probabilities: below 1 for likely words more often.
 
     Returns:
         Word ids `(photos, captions, longest + 1)`, the end token included, then padding.
@@ -246,7 +248,7 @@ def sample(
     ) -> tuple[object, ...]:
         scores, states, _ = step(last, states)
         size = tf.shape(scores)[-1]
-        flat = tf.reshape(scores + unsayable(size, special), (-1, size))
+        flat = tf.reshape(scores / temperature + unsayable(size, special), (-1, size))
         # Folded, not added: seeds of successive calls often differ by one, and (seed + t) of one
         # call would repeat the draws of another.
         drawn = tf.random.stateless_categorical(flat, 1, tf.random.fold_in(seed, t), tf.int32)

@@ -56,6 +56,7 @@ from gatescope.caption.training import (
     cider_reward,
     encode_captions,
 )
+from gatescope.caption.vocabulary import SPECIAL
 from gatescope.data.captions import CaptionedPhoto
 from gatescope.errors import ConfigurationError
 from gatescope.models.regions import RegionConfig, RegionDetector
@@ -196,7 +197,7 @@ class Course:
         """Runs what is left of one stage, goes on with its best weights and bundles them."""
         training = self.recipe.training
         plan = training.stage(stage)
-        lesson = TrainingSet(self._cache(self.train, views=training.views), self._words)
+        lesson = TrainingSet(self._cache(self.train, views=training.views), self.words)
         dev = self._cache(self.dev)
         trainer = self._trainer(stage)
         first = self._resumed(stage, trainer)
@@ -261,7 +262,8 @@ class Course:
             )
 
     @cached_property
-    def _words(self) -> NDArray[np.int32]:
+    def words(self) -> NDArray[np.int32]:
+        """Ids of the training captions, `(photos, captions, longest + 2)`."""
         return encode_captions(
             [photo.captions for photo in self.train],
             self.bundle.vocabulary,
@@ -287,13 +289,12 @@ class Course:
                 cider_reward([photo.captions for photo in self.train], bundle.vocabulary),
                 samples=training.samples,
                 longest=self.recipe.decoding.longest,
+                temperature=training.temperature,
                 seed=training.seed,
             )
         else:
             top = bundle.detector.top if stage == "tune" else None
-            trainer = TeachTrainer(
-                bundle.decoder, top, training.label_smoothing, training.bag_of_words
-            )
+            trainer = TeachTrainer(bundle.decoder, top, training.label_smoothing)
         steps = plan.epochs * math.ceil(len(self.train) / training.batch_size)
         # XLA, Keras' choice on a GPU, would compile anew for every length of captions.
         optimizer = _optimizer(training, plan.learning_rate, steps)
@@ -425,8 +426,6 @@ def _prepare(
     detector = base.detector if base else _detector(recipe)
     with dtype_policy(recipe.training.precision):
         decoder = new_decoder(recipe.decoder, chosen.vocabulary, recipe.regions.count)
-    if base:
-        _continue_from(base, decoder, recipe)
     description = Description(
         regions=recipe.regions,
         decoder=recipe.decoder,
@@ -439,7 +438,20 @@ def _prepare(
         f"{len(chosen.vocabulary):,} words"
     )
     bundle = Bundle(description, chosen.vocabulary, detector, decoder)
-    return Course(recipe, run, chosen.train, chosen.dev, bundle, console)
+    course = Course(recipe, run, chosen.train, chosen.dev, bundle, console)
+    decoder.word_bias.assign(_log_frequencies(course.words, len(chosen.vocabulary)))
+    if base:
+        _continue_from(base, decoder, recipe)
+    return course
+
+
+def _log_frequencies(words: NDArray[np.int32], size: int) -> NDArray[np.float64]:
+    """Of words in captions, one added to each count: scores with which to say what is common.
+
+    A decoder that starts from them need not spend its first epoch on learning them.
+    """
+    counts = np.bincount(words[words >= SPECIAL.end], minlength=size) + 1
+    return np.log(counts / counts.sum())
 
 
 def _detector(recipe: CaptionRecipe) -> RegionDetector:
@@ -455,7 +467,7 @@ def _detector(recipe: CaptionRecipe) -> RegionDetector:
 
 
 def _continue_from(base: Bundle, decoder: CaptionDecoder, recipe: CaptionRecipe) -> None:
-    """Copies a bundle's weights; words that it lacks keep their fresh vectors."""
+    """Copies a bundle's weights; words that it lacks keep their fresh vectors and frequency."""
     if (
         base.description.regions,
         base.description.decoder.units,

@@ -70,11 +70,12 @@ class CaptionTraining(BaseModel):
             its regions are projected once.
         captions: Captions of a photo that a step reads; photos with fewer repeat theirs.
         samples: Captions drawn of a photo in the reward stage.
+        temperature: Of these draws. A decoder taught with smoothed labels gives a tenth of each
+            next word to words that fit nowhere, and so most of its own draws hold one; below 1
+            the draws, and what is learned from them, are about words that compete.
         warmup: Steps over which the rate rises from 0 in every stage, at most half of them.
         weight_decay: Of AdamW.
         label_smoothing: Share of the target spread over all words.
-        bag_of_words: Weight, beside cross-entropy, of telling from the mean of the regions which
-            words the photo's captions hold in all; 0 for none.
         clip_norm: Largest global norm of a gradient.
         average: Momentum of the moving average of weights, which is what is scored and kept.
         views: Views of each photo, one of which a step draws: the photo itself, its mirror
@@ -88,21 +89,21 @@ class CaptionTraining(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: NonNegativeInt = 3
+    epochs: NonNegativeInt = 6
     learning_rate: PositiveFloat = 8e-4
-    tune: StageTraining = StageTraining(epochs=8, learning_rate=4e-4)
-    cnn_rate: PositiveFloat = 0.3
-    reward: StageTraining = StageTraining(epochs=8, learning_rate=1e-4)
+    tune: StageTraining = StageTraining(epochs=6, learning_rate=2e-4)
+    cnn_rate: PositiveFloat = 0.5
+    reward: StageTraining = StageTraining(epochs=6, learning_rate=5e-5)
     batch_size: PositiveInt = 16
     captions: PositiveInt = 5
     samples: int = Field(default=5, ge=2)
+    temperature: PositiveFloat = 0.6
     warmup: NonNegativeInt = 300
     weight_decay: float = Field(default=0.01, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    bag_of_words: float = Field(default=0.2, ge=0)
     clip_norm: PositiveFloat = 5.0
-    average: float = Field(default=0.995, ge=0, lt=1)
-    views: PositiveInt = 4
+    average: float = Field(default=0.99, ge=0, lt=1)
+    views: PositiveInt = 2
     mirror: bool = True
     patience: PositiveInt = 3
     precision: Precision = "auto"
@@ -203,8 +204,6 @@ class TeachTrainer(keras.Model):
         top: The CNN's last stages, trained along where given; `features` are then stride-16
             maps in place of region features.
         label_smoothing: Share of the target spread over all words.
-        bag_of_words: Weight of a second loss, see `bag_loss`. It teaches the regions' projection,
-            and the top, without the detour through the recurrence; its own weights end with it.
     """
 
     def __init__(
@@ -212,31 +211,20 @@ class TeachTrainer(keras.Model):
         decoder: CaptionDecoder,
         top: keras.Model | None = None,
         label_smoothing: float = 0.0,
-        bag_of_words: float = 0.0,
     ) -> None:
         super().__init__()
         self.decoder, self.top = decoder, top
-        self.label_smoothing, self.bag_of_words = label_smoothing, bag_of_words
+        self.label_smoothing = label_smoothing
         self.align = RoIAlign(dtype="float32")
         if top is not None:
             _freeze_depthwise(top)
-        self.bag: keras.Layer | None = None
-        if bag_of_words:
-            self.bag = keras.layers.Dense(decoder.vocabulary_size, name="bag", dtype="float32")
-            self.bag.build((None, decoder.config.units))
         self.built = True  # of parts that are
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tuple[tf.Tensor, ...]:
-        """Logits `(N, V)` of the words that are said, and of bags of words `(B, V)` if asked for.
-
-        The words are in the order of `tf.boolean_mask`.
-        """
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Logits `(N, V)` of the words that are said, in the order of `tf.boolean_mask`."""
         features = self.features(inputs["features"], inputs["boxes"])
         memory = self.decoder.remember(features, inputs["boxes"], training=training)
-        logits = _said_logits(self.decoder, memory, inputs["words"], training=training)
-        if self.bag is None:
-            return (logits,)
-        return logits, self.bag(tf.reduce_mean(memory.values, 1))
+        return _said_logits(self.decoder, memory, inputs["words"], training=training)
 
     def features(self, source: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
         """Region features; batch statistics stay those of ImageNet, for batches are small."""
@@ -254,12 +242,8 @@ class TeachTrainer(keras.Model):
         sample_weight: tf.Tensor = None,
         training: bool = True,
     ) -> tf.Tensor:
-        logits_NV, *bags = y_pred
         targets_N = tf.boolean_mask(y, y != SPECIAL.pad)
-        loss = smoothed_cross_entropy(targets_N, logits_NV, self.label_smoothing)
-        for bag_BV in bags:
-            loss += self.bag_of_words * bag_loss(y, bag_BV)
-        return loss
+        return smoothed_cross_entropy(targets_N, y_pred, self.label_smoothing)
 
 
 def _freeze_depthwise(model: keras.Model) -> None:
@@ -270,21 +254,6 @@ def _freeze_depthwise(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             layer.trainable = False
-
-
-def bag_loss(words_BGT: tf.Tensor, logits_BV: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy against the words that a photo's captions hold, each as likely as the other.
-
-    The softmax form of the attribute losses of Wu et al. 2016 and You et al. 2016.
-    """
-    flat = tf.reshape(words_BGT, (tf.shape(words_BGT)[0], -1))
-    size = logits_BV.shape[-1]
-    held = tf.math.bincount(flat, minlength=size, maxlength=size, axis=-1, binary_output=True)
-    held *= tf.constant([0] * len(SPECIAL) + [1] * (size - len(SPECIAL)), held.dtype)
-    target = tf.math.divide_no_nan(
-        tf.cast(held, tf.float32), tf.reduce_sum(tf.cast(held, tf.float32), -1, keepdims=True)
-    )
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits_BV))
 
 
 def _said_logits(
@@ -347,15 +316,23 @@ class RewardTrainer(keras.Model):
         reward: CIDEr-D of sampled ids `(photos, captions, steps)`, given photo indices.
         samples: Captions drawn of each photo.
         longest: Most words of a caption.
+        temperature: Of the draws.
         seed: Of the draws.
     """
 
     def __init__(
-        self, decoder: CaptionDecoder, reward: Reward, *, samples: int, longest: int, seed: int
+        self,
+        decoder: CaptionDecoder,
+        reward: Reward,
+        *,
+        samples: int,
+        longest: int,
+        temperature: float,
+        seed: int,
     ) -> None:
         super().__init__()
         self.decoder, self.reward = decoder, reward
-        self.samples, self.longest = samples, longest
+        self.samples, self.longest, self.temperature = samples, longest, temperature
         self.seeds = keras.random.SeedGenerator(seed)
         self.reward_mean = keras.metrics.Mean("reward")
         self.built = True  # of parts that are
@@ -363,12 +340,13 @@ class RewardTrainer(keras.Model):
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Logits of the words that are said, `(N, V)`, in the order of `tf.boolean_mask`.
 
-        Of the distribution that is drawn from: what can never be said has no share in it. Else
-        all that is drawn could become less probable at once, in favour of what is never drawn.
+        Of the distribution that is drawn from: at its temperature, and what can never be said has
+        no share in it. Else all that is drawn could become less probable at once, in favour of
+        what is never drawn.
         """
         memory = self.decoder.remember(inputs["features"], inputs["boxes"])
         logits = _said_logits(self.decoder, memory, inputs["words"], training=False)
-        return logits + unsayable(logits.shape[-1], SPECIAL)
+        return logits / self.temperature + unsayable(logits.shape[-1], SPECIAL)
 
     def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
         """Keras' own step on drawn captions, each weighted by its gain over its siblings."""
@@ -402,7 +380,9 @@ class RewardTrainer(keras.Model):
         memory = self.decoder.remember(features_BKF, boxes_BK4)
         seed = tf.cast(self.seeds.next(), tf.int32)
         step = step_function(self.decoder, memory)
-        drawn = sample(step, memory.states, self.samples, self.longest, SPECIAL, seed)
+        drawn = sample(
+            step, memory.states, self.samples, self.longest, SPECIAL, seed, self.temperature
+        )
         return tf.ensure_shape(drawn, (None, self.samples, self.longest + 1))
 
 
