@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import gatescope  # noqa: F401  before TensorFlow, which asks only once whether to use oneDNN
+
+# isort: split
 import keras
 import numpy as np
 import tensorflow as tf
@@ -83,6 +87,7 @@ def main() -> None:
             }
             worker = Worker(arguments.torch_python, "torch_training.py", settings)
             contenders += pytorch(stack.enter_context(worker), compiled=arguments.compile)
+        contenders = [one for one in contenders if one.precision in arguments.precisions]
         seconds, losses = measured(contenders, arguments.rounds)
     captions = arguments.steps * recipe.training.batch_size * recipe.training.captions
     report(contenders, seconds, losses, captions)
@@ -92,6 +97,12 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch-python", type=Path, help="interpreter that has PyTorch")
     parser.add_argument("--compile", action="store_true", help="add torch.compile (minutes)")
+    parser.add_argument(
+        "--precisions",
+        nargs="*",
+        default=["float32", "bfloat16"],
+        help="bfloat16 takes ten times as long where the processor has no instructions for it",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="of a round")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -220,6 +231,7 @@ def measured(
     losses: dict[Contender, float] = {}
     for number in range(rounds + 1):
         for contender in list(seconds):
+            print(f"round {number}: {contender.name}, {contender.precision}", file=sys.stderr)
             try:
                 time_taken, losses[contender] = contender.round()
             except RuntimeError as failure:

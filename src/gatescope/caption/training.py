@@ -91,9 +91,9 @@ class CaptionTraining(BaseModel):
 
     epochs: NonNegativeInt = 6
     learning_rate: PositiveFloat = 8e-4
-    tune: StageTraining = StageTraining(epochs=6, learning_rate=2e-4)
+    tune: StageTraining = StageTraining(epochs=3, learning_rate=2e-4)
     cnn_rate: PositiveFloat = 0.5
-    reward: StageTraining = StageTraining(epochs=6, learning_rate=5e-5)
+    reward: StageTraining = StageTraining(epochs=4, learning_rate=5e-5)
     batch_size: PositiveInt = 16
     captions: PositiveInt = 5
     samples: int = Field(default=5, ge=2)
