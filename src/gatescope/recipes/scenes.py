@@ -9,10 +9,10 @@ Pixels become a map (`models.small_cnn`), the map proposes regions (`models.regi
 reads each of them, and a recurrent network looks at regions while it speaks (`caption.decoder`).
 All of it is trained at once (`caption.joint`).
 
-Data: made here. Minutes on two cores: 2 to 3. Expected: 95 % of captions exactly right on test
-scenes, and 90 % where colour and shape never met; 90 % of words look at their object. Baseline:
-the caption of the training scene whose map is most alike on the average, found with the very CNN
-that was trained.
+Data: made here. Minutes on two cores: 2 to 3. Expected, by seed: 95 to 98 % of captions exactly
+right on test scenes, and 86 to 97 % where colour and shape never met; 90 to 95 % of words look at
+their object, 83 to 92 % there. Baseline: the caption of the training scene whose map is most alike
+on the average, found with the very CNN that was trained.
 """
 
 from __future__ import annotations
