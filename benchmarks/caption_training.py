@@ -99,9 +99,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="add torch.compile (minutes)")
     parser.add_argument(
         "--precisions",
-        nargs="*",
-        default=["float32", "bfloat16"],
-        help="bfloat16 takes ten times as long where the processor has no instructions for it",
+        nargs="+",
+        choices=("float32", "bfloat16"),
+        default=("float32", "bfloat16"),
+        help="bfloat16 takes minutes where the processor has no instructions for it",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="of a round")

@@ -20,7 +20,7 @@ from keras import layers
 from gatescope.training.checkpoints import load_checkpoint, save_checkpoint
 from gatescope.training.determinism import repeat_exactly
 
-# Far more epochs than the killed trainings can do before they are.
+# Far more epochs than all lives together can do before each is killed: the last must go on.
 EPOCHS, STEPS, WORDS, KILLS = 20, 8, 40, 3
 
 
