@@ -416,6 +416,8 @@ def _prepare(
 ) -> Course:
     keras.utils.set_random_seed(recipe.training.seed)
     base = load_bundle(start) if start else None
+    if base:
+        _check_fit(base.description, recipe)
     chosen = select(
         data,
         threshold=recipe.threshold,
@@ -441,7 +443,7 @@ def _prepare(
     course = Course(recipe, run, chosen.train, chosen.dev, bundle, console)
     decoder.word_bias.assign(_log_frequencies(course.words, len(chosen.vocabulary)))
     if base:
-        _continue_from(base, decoder, recipe)
+        _continue_from(base.decoder, decoder)
     return course
 
 
@@ -466,19 +468,23 @@ def _detector(recipe: CaptionRecipe) -> RegionDetector:
     return detector
 
 
-def _continue_from(base: Bundle, decoder: CaptionDecoder, recipe: CaptionRecipe) -> None:
-    """Copies a bundle's weights; words that it lacks keep their fresh vectors and frequency."""
-    if (
-        base.description.regions,
-        base.description.decoder.units,
-        base.description.decoder.cell,
-    ) != (recipe.regions, recipe.decoder.units, recipe.decoder.cell):
+def _check_fit(base: Description, recipe: CaptionRecipe) -> None:
+    """Refuses a recipe whose weights have other shapes than the bundle's to start from."""
+    if (base.regions, base.decoder.units, base.decoder.cell) != (
+        recipe.regions,
+        recipe.decoder.units,
+        recipe.decoder.cell,
+    ):
         raise ConfigurationError(
             "the recipe's regions or decoder differ from the bundle's that it starts from",
-            f"regions {base.description.regions!r} and decoder {base.description.decoder!r}",
+            f"regions {base.regions!r} and decoder {base.decoder!r}",
             "leave those settings out of --set, or train without --from",
         )
-    for old, new in zip(base.decoder.weights, decoder.weights, strict=True):
+
+
+def _continue_from(base: CaptionDecoder, decoder: CaptionDecoder) -> None:
+    """Copies a bundle's weights; words that it lacks keep their fresh vectors and frequency."""
+    for old, new in zip(base.weights, decoder.weights, strict=True):
         value = new.numpy()
         # Only the word matrix and its bias may have grown, along their first axis.
         value[: old.shape[0]] = old.numpy()
