@@ -58,6 +58,29 @@ def format_columns(rows: Sequence[Row], width: int) -> list[tuple[list[str], boo
     return [format_column([row[index] for row in rows]) for index in range(width)]
 
 
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Writes rows of text as lines, for where a terminal's tables would take too long to load.
+
+    Args:
+        rows: The cells, column names first.
+        left: How many columns are flushed left; the others are flushed right.
+
+    Example:
+        >>> print(aligned([("step", "loss"), ("0", "12.50")], left=0))
+        step   loss
+           0  12.50
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def _cell(value: object, form: str) -> str:
     if _is_gap(value):
         return "–"
