@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
+    from gatescope.circuits.expressions import circuit
+    from gatescope.circuits.wires import wire
 
 # The only import-time settings, which must stand before TensorFlow loads. One silences what that
 # writes to the terminal (3, for it reports even a slower int32 kernel as an error); the other asks
@@ -20,27 +22,35 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
-__all__ = ["Captioner", "__version__", "load_captioner"]
+__all__ = ["Captioner", "__version__", "circuit", "load_captioner", "wire"]
 
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
+    "circuit": "gatescope.circuits.expressions",
     "load_captioner": "gatescope.caption.captioner",
+    "wire": "gatescope.circuits.wires",
 }
+_WITHOUT_ENGINE = ("circuit", "wire")
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'gatescope' has no attribute {name!r}")
+    if name not in _WITHOUT_ENGINE:
+        _load_with_engine(_HOMES[name])
+    return globals().setdefault(name, getattr(importlib.import_module(_HOMES[name]), name))
+
+
+def _load_with_engine(module: str) -> None:
     from gatescope.startup import quiet_startup
 
     try:
         with quiet_startup():
-            value = getattr(importlib.import_module(_HOMES[name]), name)
+            importlib.import_module(module)
     except ImportError as cause:
         from gatescope.errors import engine_missing
 
         engine_missing(cause)
-    return globals().setdefault(name, value)
 
 
 def __dir__() -> list[str]:

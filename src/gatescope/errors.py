@@ -64,6 +64,10 @@ class CheckpointError(GatescopeError, ValueError):
     """A training cannot be resumed from what is on disk."""
 
 
+class GateError(GatescopeError, ArithmeticError):
+    """A gate has no value, or no gradient, at its inputs."""
+
+
 class EngineError(GatescopeError, ImportError):
     """TensorFlow is missing or Keras runs on another backend."""
 

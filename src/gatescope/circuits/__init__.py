@@ -1,0 +1,1 @@
+"""Scalar gates and circuits of them: pure Python, exact, explaining themselves."""

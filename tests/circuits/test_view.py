@@ -1,0 +1,170 @@
+"""Circuits shown: in words, as text, as SVG, as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+import gatescope as gs
+from gatescope.circuits.circuit import Circuit
+from gatescope.circuits.gates import GATES
+from gatescope.circuits.view import diagram, history
+from gatescope.circuits.words import number
+
+
+def neuron() -> Circuit:
+    circuit = gs.circuit("sigmoid(w0*x0 + w1*x1 + b)", w0=2, x0=-1, w1=-3, x1=-2, b=-3)
+    circuit.forward()
+    circuit.backward()
+    return circuit
+
+
+def computed(text: str, **values: float) -> Circuit:
+    circuit = gs.circuit(text, **values)
+    circuit.forward()
+    circuit.backward()
+    return circuit
+
+
+def test_gates_explain_themselves() -> None:
+    assert neuron().explain()[-1] == (
+        "multiply swaps: the gradient on w0 is upstream 0.20 × x0 −1.00 = −0.20; "
+        "on x0 0.20 × w0 2.00 = 0.39"
+    )
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_every_gate_has_a_sentence(gate: str) -> None:
+    names = "ab"[: len(GATES[gate].derivatives)]
+    circuit = computed(
+        f"{gate}({', '.join(names)})",
+        **{"a": 0.5, "b": 2.0, **{}} if len(names) > 1 else {"a": 0.5},
+    )
+    (sentence,) = circuit.explain()
+    assert sentence.startswith(f"{GATES[gate].words}: the gradient on a is upstream 1.00 × ")
+
+
+def test_products_of_a_sentence_are_true() -> None:
+    circuit = computed("exp(x)", x=1)
+    assert circuit.explain() == [
+        "exp is its own slope: the gradient on x is upstream 1.00 × out 2.72 = 2.72"
+    ]
+
+
+def test_gradients_that_add_up_are_told() -> None:
+    sentences = computed("x*x + x", x=3).explain()
+    assert "x is used 3 times, its gradients add up: 1.00 + 3.00 + 3.00 = 7.00" in sentences
+    shared = gs.wire("x", 2.0) * 3
+    both = gs.circuit([shared, shared * 5])
+    both.forward()
+    both.backward()
+    assert any("its gradients add up: 5.00 + 1.00 = 6.00" in line for line in both.explain())
+
+
+def test_constants_are_not_talked_about() -> None:
+    (sentence,) = computed("x**2", x=3).explain()
+    assert "on 2" not in sentence
+    assert computed("2*3").explain() == ["multiply swaps"]
+
+
+def test_nothing_is_explained_before_it_is_computed() -> None:
+    assert gs.circuit("a*x", a=1, x=2).explain() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (-0.0, "0.00"),
+        (-0.19661, "−0.20"),
+        (49.9707, "49.97"),
+        (0.0034, "0.0034"),
+        (-1e-9, "−1e−09"),
+        (99_999.5, "99999.50"),
+        (123_456.0, "1.2e+05"),
+    ],
+)
+def test_numbers_are_written_for_people(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_diagram_has_values_above_and_gradients_below() -> None:
+    assert str(computed("a*x", a=4, x=5)) == "\n".join(
+        [
+            "   4.00",
+            "a ──────╮",
+            "   5.00 │     20.00",
+            "        ├─ × ──────→",
+            "   5.00 │      1.00",
+            "x ──────╯",
+            "   4.00",
+        ]
+    )
+
+
+def test_what_no_line_can_hold_is_listed() -> None:
+    listed = diagram(neuron(), 40).splitlines()
+    assert listed[0].split() == ["wire", "gate", "value", "gradient"]
+    assert listed[-1].split()[-3:] == ["σ", "0.73", "1.00"]
+    assert len({len(line) for line in listed}) == 1
+
+
+def test_long_names_are_cut_short() -> None:
+    name = "x" * 500
+    assert max(map(len, str(computed(f"{name}*2", **{name: 1.0})).splitlines())) < 60
+
+
+def test_svg_and_notebooks_show_every_number() -> None:
+    circuit = neuron()
+    svg = circuit.to_svg()
+    assert circuit._repr_html_() == svg
+    texts = {text.text for text in ElementTree.fromstring(svg).iter() if text.text}  # noqa: S314
+    assert {"w0", "−3.00", "0.39", "σ", "0.73"} <= texts
+
+
+def test_json_is_plain_and_complete() -> None:
+    circuit = gs.circuit("a*log(x)", a=4, x=1, train="a")
+    circuit.train(toward=1, steps=1)
+    told = json.loads(json.dumps(circuit.to_dict(), allow_nan=False))
+    assert told["expression"] == "a*log(x)"
+    assert told["parameters"] == ["a"]
+    assert [wire["gate"] for wire in told["wires"]] == [None, None, "log", "mul"]
+    assert told["wires"][3]["inputs"] == [0, 2]
+    assert told["outputs"] == [3]
+    assert [step["number"] for step in told["history"]] == [0, 1]
+    assert told["failure"] is None
+    assert len(told["words"]) == 2
+
+
+def test_json_tells_of_a_failure() -> None:
+    circuit = gs.circuit("log(x)", x=-1)
+    with pytest.raises(ArithmeticError):
+        circuit.forward()
+    told = circuit.to_dict()
+    assert told["failure"].startswith("log(−1) has no value")
+    assert told["wires"][1]["value"] is None
+
+
+def test_a_long_history_shows_its_ends() -> None:
+    circuit = gs.circuit("a*x", a=4, x=5, train=["a"])
+    circuit.train(toward=50, learning_rate=0.001, steps=500)
+    lines = history(circuit).splitlines()
+    assert lines[0].split() == ["step", "a", "output", "loss"]
+    assert len(lines) == 23 and lines[11].split() == ["…"] * 4
+    assert lines[-1].split()[0] == "500"
+
+
+def test_text_words_and_json_load_nothing_but_python_itself() -> None:
+    code = """
+import sys, gatescope as gs
+circuit = gs.circuit("tanh(a*x)", a=1, x=2, train="a")
+circuit.train(toward=1)
+str(circuit), circuit.explain(), circuit.to_dict()
+heavy = {"numpy", "igraph", "PIL", "rich", "typer", "pydantic", "tensorflow", "keras"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
