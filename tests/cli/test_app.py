@@ -15,6 +15,7 @@ import typer
 from gatescope.cli.app import app
 
 COMMANDS = [
+    "gates",
     "demo",
     "caption",
     "evaluate",

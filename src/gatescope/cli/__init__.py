@@ -4,6 +4,6 @@ Command modules import nothing heavy at their top, so that `--help` and `--versi
 blink; what a command needs, it imports when it runs.
 """
 
-from gatescope.cli.app import main
+from gatescope.cli.start import main
 
 __all__ = ["main"]
