@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, final
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 Value = Any  # a float of numbers, a NumPy array of arrays
 Outputs = Any  # a Value, or a tuple of those of several outputs
+_INFINITE_IF_AN_INPUT_IS = ("add", "sub", "mul", "neg")
+_FLOATS = {float}
 _TERMS = 50  # longer sums in one line would make Python's compiler recurse too deep
 
 
@@ -78,15 +79,13 @@ class Compiled:
             for name in inputs:
                 failures.find(self._circuit.inputs, name)
         given = {**self._defaults, **inputs}
-        failures.none_missing(given)
-        if any(hasattr(value, "__array__") for value in inputs.values()):
-            return self._run_arrays(way, list(given.values()))
+        if set(map(type, given.values())) != _FLOATS:
+            failures.none_missing(given)
+            if any(hasattr(value, "__array__") for value in inputs.values()):
+                return self._run_arrays(way, list(given.values()))
+            given = {name: failures.finite(value, name) for name, value in given.items()}
         try:
-            numbers = [float(value) for value in given.values()]
-        except (TypeError, ValueError, OverflowError):
-            numbers = [failures.finite(value, name) for name, value in given.items()]
-        try:
-            return self._of_numbers[way](*numbers)
+            return self._of_numbers[way](*given.values())
         except (ArithmeticError, ValueError):
             return self._interpret(way, given)
 
@@ -136,36 +135,66 @@ def _source(circuit: Circuit) -> Iterator[str]:
     names = {wire: f"v{place}" for place, wire in enumerate(circuit.wires)}
     names |= {wire: f"({wire.value!r})" for wire in circuit.wires if not (wire.gate or wire.name)}
     inputs = ", ".join(names[wire] for wire in circuit.inputs.values())
-    forward = [*_values(circuit, names)]
     outputs = ", ".join(names[wire] for wire in circuit.outputs)
     outputs = f"({outputs})" if len(circuit.outputs) > 1 else outputs
+    forward = [*_values(circuit, names)]
     yield from (f"def forward({inputs}):", *forward, f"    return {outputs}")
-    yield from (f"def backward({inputs}):", *forward, *_gradients(circuit, names))
-    gradients = "".join(f"g{names[wire][1:]}, " for wire in circuit.inputs.values())
-    yield f"    return {outputs}, ({gradients})"
+    yield from (f"def backward({inputs}):", *forward)
+    gradients = yield from _gradients(circuit, names)
+    yield f"    return {outputs}, ({''.join(f'{gradient}, ' for gradient in gradients)})"
 
 
 def _values(circuit: Circuit, names: Mapping[Wire, str]) -> Iterator[str]:
     for wire in circuit.wires:
         if wire.gate:
             yield f"    {names[wire]} = {_fill(wire.gate.rule, wire, names)}"
-    yield from _check([names[wire] for wire in circuit.wires])
+    # An overflow shows in whatever is added or multiplied with it, so those need no check.
+    told = {end for wire in circuit.wires if _hands_on(wire) for end in wire.inputs}
+    yield from _check([names[wire] for wire in circuit.wires if wire not in told])
 
 
-def _gradients(circuit: Circuit, names: Mapping[Wire, str]) -> Iterator[str]:
-    begun = set()
-    for wire, times in Counter(circuit.outputs).items():
-        yield f"    g{names[wire][1:]} = {float(times)}"
-        begun.add(wire)
+def _hands_on(wire: Wire) -> bool:
+    return wire.gate is not None and wire.gate.name in _INFINITE_IF_AN_INPUT_IS
+
+
+def _gradients(circuit: Circuit, names: Mapping[Wire, str]) -> Generator[str, None, list[str]]:
+    """Lines that compute the gradients; returns those of the inputs.
+
+    A gradient is one sum, of the same terms in the same order as the circuit adds up.
+    """
+    terms: dict[Wire, list[str]] = {wire: [] for wire in circuit.wires}
+    gradients: dict[Wire, str] = {}
+    for output in circuit.outputs:
+        terms[output].append("1.0")
     for wire in reversed(circuit.wires):
+        if not (wire.gate or wire.name):
+            continue
+        gradient = terms[wire][0]
+        if len(terms[wire]) > 1 or not gradient.isidentifier():
+            gradient = f"g{names[wire][1:]}"
+            yield from _sum(gradient, terms[wire])
+        gradients[wire] = gradient
         for end, rule in zip(wire.inputs, wire.gate.derivatives if wire.gate else (), strict=True):
-            if end.gate or end.name:
-                sign = "+=" if end in begun else "="
-                slope = _fill(rule, wire, names)
-                factor = "" if slope == "1.0" else f" * ({slope})"
-                yield f"    g{names[end][1:]} {sign} g{names[wire][1:]}{factor}"
-                begun.add(end)
-    yield from _check([f"g{names[wire][1:]}" for wire in circuit.inputs.values()])
+            slope = ast.parse(_fill(rule, wire, names), mode="eval").body
+            terms[end].append(_times(gradient, slope))
+    found = [gradients[wire] for wire in circuit.inputs.values()]
+    yield from _check(found)
+    return found
+
+
+def _times(gradient: str, slope: ast.expr) -> str:
+    """A product as text; by 1, -1 and 0 there is none to compute."""
+    match slope:
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            either = _times(gradient, body), _times(gradient, orelse)
+            return f"({either[0]} if {ast.unparse(test)} else {either[1]})"
+        case ast.Constant(value=1.0):
+            return gradient
+        case ast.Constant(value=0.0):
+            return "0.0"
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1.0)):
+            return f"-{gradient}"
+    return f"{gradient} * ({ast.unparse(slope)})"
 
 
 def _fill(rule: str, wire: Wire, names: Mapping[Wire, str]) -> str:
@@ -176,11 +205,14 @@ def _fill(rule: str, wire: Wire, names: Mapping[Wire, str]) -> str:
 
 def _check(names: Sequence[str]) -> Iterator[str]:
     """One sum tells whether any of them overflowed."""
-    for start in range(0, len(names), _TERMS):
-        sign = "+=" if start else "="
-        yield f"    total {sign} {' + '.join(names[start : start + _TERMS])}"
     if names:
+        yield from _sum("total", names)
         yield "    if not isfinite(total): raise OverflowError"
+
+
+def _sum(total: str, terms: Sequence[str]) -> Iterator[str]:
+    for start in range(0, len(terms), _TERMS):
+        yield f"    {total} {'+=' if start else '='} {' + '.join(terms[start : start + _TERMS])}"
 
 
 def _functions(
