@@ -13,6 +13,7 @@ from PIL import Image
 import gatescope
 from gatescope.caption.bundle import SHIPPED
 from gatescope.cli.app import app
+from gatescope.cli.gates import parser
 from gatescope.data.samples import sample_photos
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,8 @@ def check_command(line: str) -> str:
         assert name[-1] in command.commands, f"{line}: there is no command {' '.join(name)}"
         command = command.commands[name[-1]]
     known = {"--help"}
+    if name == ["gates"]:  # which reads its arguments without typer
+        known |= {option for action in parser()._actions for option in action.option_strings}
     for parameter in command.params:
         known |= {*parameter.opts, *parameter.secondary_opts}
     for word in words:

@@ -205,28 +205,29 @@ def svg_graph(nodes: Sequence[Node], title: str) -> Html:
 
 
 def _wires(nodes: Sequence[Node], plan: Layout) -> Iterator[Html]:
+    legs: dict[tuple[Box, Box], None] = {}
     for place, (node, box) in enumerate(zip(nodes, plan.boxes, strict=True)):
         routes = [plan.route(end, place) for end in node.inputs]
         if not node.ordered:
             routes.sort(key=lambda route: route[-1].y)
         for port, route in enumerate(routes):
             target = box._replace(y=box.y + _port(port, len(routes)))
-            yield element("path", d=_curve([*route, target]))
+            legs |= dict.fromkeys(pairwise([*route, target]))
+    # A stretch that several wires of one node share is drawn once, or it would look bolder.
+    for start, stop in legs:
+        yield element("path", d=_curve(start, stop))
 
 
 def _port(port: int, ports: int) -> float:
     return (port - (ports - 1) / 2) * (_HEIGHT - 16) / max(1, ports - 1)
 
 
-def _curve(route: Sequence[Box]) -> str:
-    """Straight through the layers, curved in the channels between them."""
-    path = f"M{route[0].end:.1f} {route[0].y:.1f}"
-    for start, stop in pairwise(route):
-        middle = (start.end + stop.x) / 2
-        path += f"C{middle:.1f} {start.y:.1f} {middle:.1f} {stop.y:.1f} {stop.x:.1f} {stop.y:.1f}"
-        if stop is not route[-1]:
-            path += f"H{stop.end:.1f}"
-    return path
+def _curve(start: Box, stop: Box) -> str:
+    """Curved in the channel between two layers, straight on through a lane."""
+    middle = (start.end + stop.x) / 2
+    path = f"M{start.end:.1f} {start.y:.1f}C{middle:.1f} {start.y:.1f} "
+    path += f"{middle:.1f} {stop.y:.1f} {stop.x:.1f} {stop.y:.1f}"
+    return path if stop.width else f"{path}H{stop.end:.1f}"
 
 
 def _node(node: Node, box: Box, *, loose: bool) -> Html:
