@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import gatescope as gs
@@ -67,6 +68,10 @@ def test_operators_and_names_build_circuits() -> None:
     circuit = gs.circuit(out)
     assert circuit.forward() == 4 * 2 / 2 - 1 + 6 + 4 + 4 + 4 + 3 + 3
     assert gs.circuit([x.sigmoid(), x.relu()]).forward() == (pytest.approx(0.8807970779778823), 2.0)
+
+
+def test_numpy_numbers_may_stand_on_the_left() -> None:
+    assert gs.circuit(np.float64(2.0) * gs.wire("x", 3.0)).forward() == 6.0
 
 
 def test_what_wires_cannot_do_is_a_type_or_attribute_error() -> None:

@@ -20,6 +20,7 @@ class Wire:
     """
 
     __slots__ = ("gate", "gradient", "inputs", "name", "value")
+    __array_ufunc__ = None  # a NumPy number on the left leaves the operator to the wire
 
     def __init__(
         self,
