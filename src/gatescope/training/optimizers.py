@@ -44,6 +44,10 @@ class FusedAdamW(keras.optimizers.AdamW):
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
         place = self._get_variable_index(variable)
+        if self.weight_decay is not None and self._use_weight_decay(variable):
+            variable.assign_sub(
+                variable * tf.cast(self.weight_decay * learning_rate, variable.dtype)
+            )
         learning_rate *= self._factors.get(place, 1.0)
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
@@ -62,6 +66,9 @@ class FusedAdamW(keras.optimizers.AdamW):
             epsilon=tf.cast(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
+
+    def _apply_weight_decay(self, variables: Sequence[tf.Variable]) -> None:
+        """Leaves it to `update_step`: here Keras would ask the schedule anew for each variable."""
 
 
 @contextmanager
