@@ -23,6 +23,7 @@ COMMANDS = [
     "train scenes",
     "train regions",
     "data check",
+    "catalog",
 ]
 
 

@@ -8,6 +8,7 @@ import typer
 
 import gatescope
 from gatescope.cli.caption import caption
+from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
@@ -27,6 +28,7 @@ app.command()(caption)
 app.add_typer(train)
 app.command()(evaluate)
 app.add_typer(data)
+app.command()(catalog)
 
 
 def _print_version(wanted: bool) -> None:

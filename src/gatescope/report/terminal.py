@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
@@ -27,13 +27,16 @@ from rich.text import Text
 from gatescope.report.cells import Row, check_rows, format_columns
 
 
-def table(rows: Sequence[Row], columns: Sequence[str], *, title: str | None = None) -> Table:
+def table(
+    rows: Sequence[Row], columns: Sequence[str], *, title: str | None = None, whole: int = 0
+) -> Table:
     """Draws rows under column names, columns of numbers flushed right.
 
     Args:
         rows: Cells of any type; see `gatescope.report.cells.format_column`.
         columns: One name per cell of a row.
         title: Written above the table.
+        whole: How many columns, from the left, are never folded.
 
     Returns:
         A renderable for `rich.console.Console.print`.
@@ -48,8 +51,9 @@ def table(rows: Sequence[Row], columns: Sequence[str], *, title: str | None = No
     heading = None if title is None else Text(title, style="bold")
     drawn = Table(title=heading, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
     formatted = format_columns(rows, len(columns))
-    for name, (_, numeric) in zip(columns, formatted, strict=True):
-        drawn.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for place, (name, (_, numeric)) in enumerate(zip(columns, formatted, strict=True)):
+        justify: JustifyMethod = "right" if numeric else "left"
+        drawn.add_column(Text(name), justify=justify, overflow="fold", no_wrap=place < whole)
     for cells in zip(*(cells for cells, _ in formatted), strict=True):
         drawn.add_row(*map(Text, cells))
     return drawn

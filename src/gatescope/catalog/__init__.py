@@ -1,0 +1,1 @@
+"""Facts about losses, activations, initializers, schedules, optimizers and regularizers."""

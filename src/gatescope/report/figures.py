@@ -1,0 +1,138 @@
+"""Figures for files, by matplotlib, which loads when one is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gatescope.report.curves import Line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+_CURVE, _SLOPE, _FLAT, _INK = "#1f5fa8", "#c8551b", "#8a8f98", "#2b2f36"
+_GREY = "#5b616b"
+_MOST_COLUMNS, _LONG_TITLE = 5, 32
+
+
+class Drawing(NamedTuple):
+    """A curve under a title, perhaps with its derivative behind it, and where that is flat."""
+
+    title: str
+    note: str
+    lines: Sequence[Line]
+    x_label: str
+    flat: Sequence[tuple[float, float]] = ()
+
+
+def figure_of_one(drawing: Drawing, kind: str = "png") -> bytes:
+    """Draws a curve and, below it, its derivative.
+
+    Args:
+        drawing: What to draw.
+        kind: One of `FORMATS`.
+
+    Returns:
+        The content of a file.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    lines = drawing.lines
+    with mpl.rc_context(_style(9)):
+        figure = Figure(figsize=(6.4, 1.8 + 1.5 * len(lines)), layout="constrained")
+        figure.suptitle(drawing.title, fontsize=13, fontweight="bold", x=0.02, ha="left")
+        rows = figure.subplots(len(lines), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, line, colour in zip(rows, lines, (_CURVE, _SLOPE), strict=False):
+            _draw(axes, line, colour, drawing.flat, 2.2)
+            axes.set_ylabel(line.label)
+        note = f"{drawing.note}      grey: saturated" if drawing.flat else drawing.note
+        rows[0].set_title(note, fontsize=9, loc="left", color=_GREY)
+        rows[-1].set_xlabel(drawing.x_label)
+        return _packed(figure, kind)
+
+
+def figure_of_many(title: str, note: str, drawings: Sequence[Drawing], kind: str = "png") -> bytes:
+    """Draws many curves as small pictures, each with its derivative in the same axes.
+
+    Args:
+        title: Above all of them.
+        note: Below them, what is solid, dashed and grey.
+        drawings: At least one.
+        kind: One of `FORMATS`.
+
+    Returns:
+        The content of a file.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    columns = min(_MOST_COLUMNS, ceil(sqrt(len(drawings))))
+    rows = ceil(len(drawings) / columns)
+    with mpl.rc_context(_style(7.5)):
+        figure = Figure(figsize=(2.5 * columns, 1.9 * rows + 0.6), layout="constrained")
+        figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+        figure.supxlabel(note, fontsize=9, x=0.01, ha="left", color=_GREY)
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, drawing in zip(grid, drawings, strict=False):
+            _draw_small(axes, drawing)
+        for axes in grid[len(drawings) :]:
+            axes.set_axis_off()
+        return _packed(figure, kind)
+
+
+def _style(size: float) -> dict[Any, Any]:
+    return {
+        "font.size": size,
+        "axes.edgecolor": "#b9bec7",
+        "axes.labelcolor": _INK,
+        "text.color": _INK,
+        "xtick.color": _GREY,
+        "ytick.color": _GREY,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "gatescope",
+    }
+
+
+def _draw_small(axes: Axes, drawing: Drawing) -> None:
+    _draw(axes, drawing.lines[0], _CURVE, drawing.flat, 1.8)
+    for slope in drawing.lines[1:]:
+        limits = axes.get_ylim()
+        axes.plot(slope.x, slope.y, color=_SLOPE, lw=1.2, ls=(0, (4, 2)))
+        axes.set_ylim(*_room_for(limits, slope.y))
+    size = 7.5 if len(drawing.title) > _LONG_TITLE else 9
+    axes.set_title(drawing.title, fontsize=size, loc="left")
+
+
+def _draw(
+    axes: Axes, line: Line, colour: str, flat: Sequence[tuple[float, float]], width: float
+) -> None:
+    low, high = min(line.x), max(line.x)
+    for start, end in flat:
+        if start < high and end > low:
+            axes.axvspan(max(start, low), min(end, high), color=_FLAT, alpha=0.14, lw=0)
+    axes.axhline(0, color="#d5d9df", lw=0.8, zorder=0)
+    if low < 0 < high:
+        axes.axvline(0, color="#d5d9df", lw=0.8, zorder=0)
+    axes.plot(line.x, line.y, color=colour, lw=width, solid_capstyle="round")
+    axes.set_xlim(low, high)
+
+
+def _room_for(limits: tuple[float, float], slope: Sequence[float]) -> tuple[float, float]:
+    """Limits that show the derivative too, unless that would press the curve flat."""
+    finite = [value for value in slope if value == value]
+    span = limits[1] - limits[0]
+    low = max(min(finite) - 0.05 * span, limits[0] - span)
+    high = min(max(finite) + 0.05 * span, limits[1] + span)
+    return min(low, limits[0]), max(high, limits[1])
+
+
+def _packed(figure: Figure, kind: str) -> bytes:
+    packed = io.BytesIO()
+    figure.savefig(packed, format=kind, dpi=160)
+    return packed.getvalue()
