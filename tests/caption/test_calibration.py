@@ -50,6 +50,11 @@ def test_equal_captions_say_nothing_of_confidence(quality: list[float]) -> None:
     assert calibration.threshold == 0
 
 
+def test_a_captioner_that_says_nothing_right_is_never_sure() -> None:
+    calibration = calibrate(np.array([-1.0, -2.0, -3.0]), [0.0, 0.0, 0.0])
+    assert calibration.confidence(-0.1) < calibration.threshold
+
+
 def test_a_few_captions_where_the_improbable_are_better_do_not_turn_confidence_round() -> None:
     calibration = calibrate(np.array([-3.0, -2.0, -1.0, -0.5]), [1.0, 0.9, 0.1, 0.0])
     assert calibration.slope == 0

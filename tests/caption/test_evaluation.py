@@ -65,6 +65,16 @@ def test_a_split_without_photos_is_told(data):
     )
 
 
+def test_a_split_of_one_photo_is_told_before_it_is_captioned(data):
+    with pytest.raises(DataError) as told:
+        evaluation.evaluate(data / "bundle", data, split="train", progress=pytest.fail)
+    assert str(told.value) == (
+        f"{data} has one photo in the split 'train'\n"
+        "  expected: at least two, for CIDEr weighs words by how few of the photos have them\n"
+        "  fix: add photos, or choose another split with --split train, dev or test"
+    )
+
+
 def test_a_beam_that_means_nothing_is_told(data):
     with pytest.raises(UsageError, match="beam=0"):
         evaluation.evaluate(data / "bundle", data, beam=0)

@@ -334,6 +334,18 @@ def test_a_start_keeps_words_and_weights_and_learns_new_words(
     assert new.description.tuned and _same(old.detector.top, new.detector.top)
 
 
+def test_a_start_that_only_gets_worse_stays(
+    finished: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script_scores(monkeypatch, [0.5, 0.4, 0.5])
+    run = tmp_path / "run"
+    fit(_short(epochs=2, learning_rate=1e-2), data, run, start=finished / "bundle")
+    lines = [(line["stage"], line["epoch"], line["loss"] is None) for line in _history(run)]
+    assert lines == [("start", 0, True), ("teach", 0, False), ("teach", 1, False)]
+    assert all(map(np.array_equal, _bundled(finished), _bundled(run)))
+    assert not all(map(np.array_equal, _rounded(run / "teach.last"), _bundled(run)))
+
+
 def test_a_start_of_another_size_is_refused(
     finished: Path, other_data: Path, tmp_path: Path
 ) -> None:

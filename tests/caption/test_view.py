@@ -50,7 +50,7 @@ def test_the_view_holds_the_photo_and_what_is_known_of_each_word(captions):
     for caption in captions:
         view = caption_view(caption)
         np.testing.assert_array_equal(view.photo, read_photo(caption.path))
-        assert view.name == caption.path.name
+        assert view.name == str(caption.path)
         assert view.text == caption.text
         assert view.sure == caption.sure
         assert view.confidence == caption.confidence

@@ -25,6 +25,14 @@ def test_values_gradients_and_words(gatescope) -> None:
     assert "\x1b" not in answer.out
 
 
+def test_a_value_given_twice_is_refused(gatescope) -> None:
+    answer = gatescope("gates", "a*x", "a=4", "a=5", "x=1")
+    assert answer.code == 2
+    assert answer.err == (
+        "Error: a is given twice\n  expected: one value for a name\n  fix: leave one out\n"
+    )
+
+
 def test_training_shows_every_step_and_ends_near_the_target(gatescope) -> None:
     answer = gatescope("gates", "a*x", "a=4", "x=5", *TRAIN)
     assert answer.code == 0

@@ -31,6 +31,7 @@ def test_a_new_run_writes_what_was_asked(file: Path) -> None:
 
 def test_a_run_is_begun_only_once(file: Path) -> None:
     open_run(ASKED, file, resume=False)
+    (file.parent / "teach.last").touch()
     with pytest.raises(UsageError) as error:
         open_run(ASKED, file, resume=False)
     assert str(error.value) == (
@@ -38,6 +39,12 @@ def test_a_run_is_begun_only_once(file: Path) -> None:
         "  expected: a new folder, or --resume\n"
         f"  fix: add --resume to go on with it, or choose another --run than {file.parent}"
     )
+
+
+def test_what_was_asked_and_never_begun_may_be_asked_anew(file: Path) -> None:
+    open_run(ASKED, file, resume=False)
+    open_run(Request(epochs=4), file, resume=False)
+    assert open_run(Request(epochs=4), file, resume=True) == Request(epochs=4)
 
 
 def test_a_run_that_never_began_is_not_resumed(file: Path) -> None:

@@ -322,7 +322,9 @@ def read_description(folder: Path) -> Description:
         raise BundleError(
             f"{folder} is not a captioner bundle: it has no {DESCRIPTION}",
             "a folder written by `gatescope train caption` (RUN/bundle) or the shipped one",
-            "check the path, or leave --bundle out to use the shipped captioner",
+            f"name {folder / 'bundle'}"
+            if (folder / "bundle" / DESCRIPTION).is_file()
+            else "check the path",
         )
     try:
         content = json.loads(path.read_bytes())
@@ -379,5 +381,5 @@ def _damaged(folder: Path, reason: str) -> BundleError:
     return BundleError(
         f"the bundle {folder} cannot be used: {reason}",
         "the files as `gatescope train caption` wrote them",
-        "copy the bundle again, or leave --bundle out to use the shipped captioner",
+        "copy the bundle again from where it was trained",
     )

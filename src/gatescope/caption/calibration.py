@@ -25,8 +25,8 @@ def calibrate(logprobs: NDArray[np.float64], quality: Sequence[float]) -> Calibr
 
     Returns:
         Slope, intercept and threshold. Where captions are all alike in quality, one that says
-        one half of every caption and is never "not sure"; where the improbable ones are better,
-        one that says the share of good captions.
+        one half of every caption and is never "not sure", or always, if none is worth anything;
+        where the improbable ones are better, one that says the share of good captions.
 
     Example:
         >>> calibrate(np.array([-2.0, -0.5, -1.8, -0.4]), [0.1, 0.9, 0.0, 1.2]).confidence(-0.3)
@@ -35,7 +35,7 @@ def calibrate(logprobs: NDArray[np.float64], quality: Sequence[float]) -> Calibr
     values, probable = np.asarray(quality), np.asarray(logprobs)[:, None]
     good = values >= values.mean()
     if good.all() or not good.any():  # the mean of equal numbers may be rounded up
-        return Calibration()
+        return Calibration(threshold=float(not values.any()))
     curve = LogisticRegression().fit(probable, good)
     if curve.coef_[0, 0] <= 0:
         curve.fit(np.zeros_like(probable), good)

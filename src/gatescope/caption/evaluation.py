@@ -61,13 +61,20 @@ def evaluate(
 
     Raises:
         BundleError: The bundle cannot be used.
-        DataError: The data set cannot be read, or has no readable photo in the split.
+        DataError: The data set cannot be read, or has no readable photo in the split, or
+            one photo only.
         UsageError: `beam` is not from 1 to 100.
     """
     dataset = load_captions(data)
     photos = dataset.split(split)
     if not photos:
         raise _nothing_to_score(data, split)
+    if len(photos) == 1:
+        raise DataError(
+            f"{data} has one photo in the split {split!r}",
+            "at least two, for CIDEr weighs words by how few of the photos have them",
+            "add photos, or choose another split with --split train, dev or test",
+        )
     captioner = Captioner(load_bundle(folder))
     captions: dict[str, str] = {}
     references, unreadable = [], []

@@ -103,16 +103,16 @@ class Epoch:
     """One line of a run's history.
 
     Args:
-        stage: `teach`, `tune` or `reward`.
+        stage: `teach`, `tune` or `reward`; `start` is the bundle that a run starts from.
         epoch: Of the stage, from 0.
-        loss: Mean over the epoch.
+        loss: Mean over the epoch; None at the start.
         scores: On dev.
         alarms: What looks wrong, in plain words.
     """
 
-    stage: Stage
+    stage: Stage | Literal["start"]
     epoch: int
-    loss: float
+    loss: float | None
     scores: Scores
     alarms: tuple[str, ...]
 
@@ -173,7 +173,10 @@ def fit(
 
 @dataclass
 class Course:
-    """A training on its way: its data, its parts, and what became of every epoch."""
+    """A training on its way: its data, its parts, and what became of every epoch.
+
+    `goes_on` says whether its weights come from a bundle, which then is the one to beat.
+    """
 
     recipe: CaptionRecipe
     run: Path
@@ -181,6 +184,7 @@ class Course:
     dev: tuple[CaptionedPhoto, ...]
     bundle: Bundle
     console: Console
+    goes_on: bool
     history: list[Epoch] = field(default_factory=list)
 
     def complete(self) -> None:
@@ -308,7 +312,9 @@ class Course:
         """Restores the stage's last epoch, if there is one, and returns how many are done."""
         file = self._file(stage, "last")
         if not file.exists():
-            # What earlier stages reached stays unless this one does better.
+            if self.goes_on and not self.history:
+                self._examine("start", 0, None, self._cache(self.dev))
+            # What earlier stages, or the start, reached stays unless this one does better.
             self._checkpoint(stage, "best", trainer)
             return 0
         checkpoint = load_checkpoint(file, trainer, trainer.optimizer)
@@ -335,12 +341,15 @@ class Course:
         self._checkpoint(stage, "last", trainer)
         trainer.stop_training = self._is_stale(stage)
 
-    def _examine(self, stage: Stage, epoch: int, loss: float, dev: RegionCache) -> None:
+    def _examine(
+        self, stage: Stage | Literal["start"], epoch: int, loss: float | None, dev: RegionCache
+    ) -> None:
         found = self._examiner.examine(self._dev_regions(dev))
         scores, told = found.scores, alarms(found.scores, found.accuracy, found.shuffled)
         self.history.append(Epoch(stage, epoch, loss, scores, told))
+        name = stage if stage == "start" else f"{stage} {epoch + 1}"
         self.console.print(
-            f"{stage} {epoch + 1}: dev CIDEr-D {scores.cider:.3f}, BLEU-4 {scores.bleu4:.3f}, "
+            f"{name}: dev CIDEr-D {scores.cider:.3f}, BLEU-4 {scores.bleu4:.3f}, "
             f"bad endings {scores.bad_endings:.1%}"
         )
         for alarm in told:
@@ -440,7 +449,7 @@ def _prepare(
         f"{len(chosen.vocabulary):,} words"
     )
     bundle = Bundle(description, chosen.vocabulary, detector, decoder)
-    course = Course(recipe, run, chosen.train, chosen.dev, bundle, console)
+    course = Course(recipe, run, chosen.train, chosen.dev, bundle, console, base is not None)
     decoder.word_bias.assign(_log_frequencies(course.words, len(chosen.vocabulary)))
     if base:
         _continue_from(base.decoder, decoder)

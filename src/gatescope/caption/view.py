@@ -27,7 +27,10 @@ READ_WITH_CARE = (
 
 def captions_page(captions: Iterable[Caption], title: str) -> str:
     """One self-contained HTML page with every caption and the region of each word."""
-    return page(title, section(title, gallery(map(caption_view, captions), name="photos")))
+    return page(
+        title,
+        section("Photos and their words", gallery(map(caption_view, captions), name="photos")),
+    )
 
 
 def gallery(views: Iterable[CaptionView], *, name: str) -> Html:
@@ -46,7 +49,7 @@ def caption_view(caption: Caption, name: str = "") -> CaptionView:
         photo, gone = np.full((90, 120, 3), 128, np.uint8), error.happened
     return CaptionView(
         photo=photo,
-        name=name or (source.name if isinstance(source, Path) else "photo"),
+        name=name or (str(source) if isinstance(source, Path) else "photo"),
         words=tuple(map(_word_view, caption.words)),
         sure=caption.sure,
         confidence=caption.confidence,

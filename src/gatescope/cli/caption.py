@@ -48,6 +48,8 @@ def caption(
 ) -> None:
     """Caption photos, each word with the region that made it."""
     photos, missing = _find(paths)
+    if bundle:
+        existing(bundle, "the folder of a bundle, such as runs/mine/bundle")
     if html:
         writable(html)
     own = _read_boxes(boxes, photos) if boxes else {}
@@ -75,7 +77,10 @@ def _find(paths: Sequence[Path]) -> tuple[list[Path], list[GatescopeError]]:
         except GatescopeError as error:
             missing.append(error)
     if not photos:
-        raise missing[0]
+        first, *others = missing
+        for other in others:
+            complain(other)
+        raise first
     return photos, missing
 
 

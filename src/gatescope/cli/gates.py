@@ -130,7 +130,12 @@ def _as_python_reads(name: str) -> str:
 
 def _circuit(expression: str, values: Sequence[str], train: Sequence[str]) -> Circuit:
     circuit = Circuit(parse(expression), train)
-    set_values(circuit.inputs, dict(map(_assignment, values)))
+    given: dict[str, float] = {}
+    for name, value in map(_assignment, values):
+        if name in given:
+            raise UsageError(f"{name} is given twice", "one value for a name", "leave one out")
+        given[name] = value
+    set_values(circuit.inputs, given)
     known_values(list(circuit.inputs.values()))
     return circuit
 

@@ -32,5 +32,5 @@ def score_table(title: str, scores: dict[str, Scores]) -> Table:
     from gatescope.report.terminal import table
 
     columns = [asdict(found) for found in scores.values()]
-    rows = [(name, *(column[key] for column in columns)) for key, name in _NAMES.items()]
+    rows = [(name, *(f"{column[key]:.3f}" for column in columns)) for key, name in _NAMES.items()]
     return table(rows, ("score", *scores), title=title)

@@ -57,6 +57,7 @@ def train_caption(
     begin = SHIPPED if start == "shipped" else Path(start) if start else None
     chosen = override(recipe(begin), settings or ())
     fit(chosen, data, run, resume=resume, start=begin, console=output())
+    typer.echo(f"captioner in {printable(str(run / 'bundle'))}")
 
 
 @train.command("scenes")

@@ -43,7 +43,8 @@ def open_run(asked: AskedT, file: Path, *, resume: bool) -> AskedT:
     """
     run = file.parent
     if not resume:
-        if file.exists():
+        # What was asked and never begun, for something was wrong with it, may be asked anew.
+        if file.exists() and any(other != file for other in run.iterdir()):
             raise UsageError(
                 f"{run} holds a training already",
                 "a new folder, or --resume",
