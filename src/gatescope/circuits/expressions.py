@@ -86,6 +86,8 @@ def _syntax_tree(text: str) -> ast.expr:
     if deepest > _DEEPEST or len(text) > _LONGEST:
         raise _too_much(f"{deepest:,} brackets deep and {len(text):,} letters long")
     try:
+        if "\0" in text:  # before Python 3.11.4 a ValueError, as much else is
+            raise SyntaxError("null bytes")
         return ast.parse(text.strip(), "expression", "eval").body
     except SyntaxError as error:
         raise _no_expression(text.strip(), error) from None
