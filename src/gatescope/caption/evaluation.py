@@ -67,14 +67,7 @@ def evaluate(
     """
     dataset = load_captions(data)
     photos = dataset.split(split)
-    if not photos:
-        raise _nothing_to_score(data, split)
-    if len(photos) == 1:
-        raise DataError(
-            f"{data} has one photo in the split {split!r}",
-            "at least two, for CIDEr weighs words by how few of the photos have them",
-            "add photos, or choose another split with --split train, dev or test",
-        )
+    _check_enough(len(photos), data, split)
     captioner = Captioner(load_bundle(folder))
     captions: dict[str, str] = {}
     references, unreadable = [], []
@@ -88,16 +81,23 @@ def evaluate(
             references.append(photo.captions)
         if progress:
             progress(done, len(photos))
-    if not captions:
-        raise _nothing_to_score(data, split)
+    _check_enough(len(captions), data, split)
     splitting = captioner.bundle.vocabulary.splitting
     scores = score(list(captions.values()), references, words=splitting)
     return Evaluation(split, len(captions), beam, scores, captions, tuple(unreadable))
 
 
-def _nothing_to_score(data: Path, split: str) -> DataError:
-    return DataError(
-        f"{data} has no readable photo in the split {split!r}",
-        "a split with photos and captions",
-        "choose another one with --split train, dev or test",
-    )
+def _check_enough(count: int, data: Path, split: str) -> None:
+    """Refuses to score too few photos: asked for, or left when some cannot be read."""
+    if count == 0:
+        raise DataError(
+            f"{data} has no readable photo in the split {split!r}",
+            "a split with photos and captions",
+            "choose another one with --split train, dev or test",
+        )
+    if count == 1:
+        raise DataError(
+            f"{data} has one photo in the split {split!r}",
+            "at least two, for CIDEr weighs words by how few of the photos have them",
+            "add photos, or choose another split with --split train, dev or test",
+        )

@@ -204,7 +204,7 @@ class Course:
         lesson = TrainingSet(self._cache(self.train, views=training.views), self.words)
         dev = self._cache(self.dev)
         trainer = self._trainer(stage)
-        first = self._resumed(stage, trainer)
+        first = self._resumed(stage, trainer, dev)
         self.console.print(f"{stage}: {plan.epochs} epochs", style="bold")
         texts = training.samples if stage == "reward" else training.captions
         with TrainingProgress(
@@ -308,12 +308,12 @@ class Course:
             optimizer.slow_down(bundle.detector.top.trainable_variables, training.cnn_rate)
         return trainer
 
-    def _resumed(self, stage: Stage, trainer: keras.Model) -> int:
+    def _resumed(self, stage: Stage, trainer: keras.Model, dev: RegionCache) -> int:
         """Restores the stage's last epoch, if there is one, and returns how many are done."""
         file = self._file(stage, "last")
         if not file.exists():
             if self.goes_on and not self.history:
-                self._examine("start", 0, None, self._cache(self.dev))
+                self._examine("start", 0, None, dev)
             # What earlier stages, or the start, reached stays unless this one does better.
             self._checkpoint(stage, "best", trainer)
             return 0

@@ -20,7 +20,6 @@ from gatescope.catalog.rows import (
 )
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.expressions import circuit as circuit_of
-from gatescope.circuits.expressions import parse
 from gatescope.errors import GateError, UsageError
 
 _POINTS = 400  # an even number, so that the middle, where many have a corner, lies between two
@@ -95,8 +94,8 @@ def at_target(entry: Entry, target: float) -> Entry:
 
 
 def _circuit(entry: Entry) -> Curve:
-    compiled = Circuit(parse(entry.circuit)[:1]).compile()
-    inputs = circuit_of(entry.circuit).inputs
+    whole = circuit_of(entry.circuit)
+    compiled, inputs = Circuit(whole.outputs[:1]).compile(), whole.inputs
     values = {name: value for name, value in entry.values.items() if name in inputs}
     (variable,) = (name for name in inputs if name not in values)
     x = _steps(entry.window)
@@ -120,9 +119,8 @@ def _circuit(entry: Entry) -> Curve:
 
 
 def _rates(entry: Schedule) -> Curve:
-    settings = {one.name: one.value for one in entry.settings if one.value is not None}
     x = tuple(float(step) for step in range(int(entry.window.low), int(entry.window.high) + 1, 5))
-    y = [entry.rate(step, **settings) for step in x]
+    y = [entry.rate(step, **entry.values) for step in x]
     return Curve("step", "learning rate", x, _broken_at_jumps(y))
 
 
@@ -134,7 +132,9 @@ def _descent(entry: Optimizer) -> Curve | None:
         w, state = entry.update(w, 2 * w, state, step=step, **dict(entry.given))
         path.append(w)
     given = ", ".join(f"{name} {value:g}" for name, value in entry.given)
-    return Curve(f"step, {given}", "weight on the loss w²", tuple(map(float, range(61))), (*path,))
+    return Curve(
+        f"step, {given}", "weight on the loss w²", tuple(map(float, range(len(path)))), (*path,)
+    )
 
 
 def _density(entry: Initializer) -> Curve | None:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from gatescope.circuits.words import explain_circuit, expressions, number
 from gatescope.report.cells import aligned
-from gatescope.report.graph import Kind, Node, text_graph
+from gatescope.report.graph import Kind, Node, Style, text_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gatescope.circuits.circuit import Circuit
     from gatescope.circuits.wires import Wire
-    from gatescope.report.cells import aligned
-from gatescope.report.graph import Style
 
 _WIDTH = 100
 _ORDERED = frozenset({"sub", "div", "pow"})

@@ -12,8 +12,7 @@ from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
-from gatescope.cli.gates import SUMMARY
-from gatescope.cli.gates import gates as run_gates
+from gatescope.cli.start import GATES_SUMMARY
 from gatescope.cli.train import train
 
 app = typer.Typer(
@@ -50,10 +49,12 @@ def gatescope_command(
 
 
 @app.command(
-    help=SUMMARY,
+    help=GATES_SUMMARY,
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def gates(context: typer.Context) -> None:
     """Hands on to the command that reads its own arguments (see `cli.start`)."""
+    from gatescope.cli.gates import gates as run_gates
+
     raise typer.Exit(run_gates(context.args))

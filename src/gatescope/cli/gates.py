@@ -18,13 +18,13 @@ from gatescope.circuits.expressions import parse
 from gatescope.circuits.failures import finite, known_values, set_values
 from gatescope.circuits.view import diagram, history
 from gatescope.cli.files import writable
+from gatescope.cli.start import GATES_SUMMARY
 from gatescope.cli.terminal import complain, printable
 from gatescope.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from gatescope.report.graph import Style
 
-SUMMARY = "Show an expression as gates: the value and the gradient on every wire, and why."
 _COLOURS = MappingProxyType(
     {"line": 2, "below": 35, "gate": 34, "failed": 31, "parameter": 33, "constant": 2}
 )
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     """What the command understands."""
     made = _Parser(
         usage="gatescope gates EXPRESSION [NAME=VALUE]... [OPTIONS]",
-        description=SUMMARY,
+        description=GATES_SUMMARY,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
