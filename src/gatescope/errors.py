@@ -64,6 +64,10 @@ class CheckpointError(GatescopeError, ValueError):
     """A training cannot be resumed from what is on disk."""
 
 
+class TraceError(GatescopeError, ValueError):
+    """A network cannot be traced on this batch, or a trace does not hold what is asked of it."""
+
+
 class GateError(GatescopeError, ArithmeticError):
     """A gate has no value, or no gradient, at its inputs."""
 

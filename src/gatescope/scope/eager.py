@@ -1,0 +1,148 @@
+"""All that Gatescope uses of TensorFlow's private interface, in this one place.
+
+TensorFlow tells no public interface which operations ran. `tests/scope/test_eager.py` fails loudly
+if a new TensorFlow changes what is used here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import CodeType
+from typing import Any
+
+from tensorflow.python.eager import backprop, context, execute
+from tensorflow.python.framework import op_callbacks, op_def_registry, ops
+
+Tensor = Any
+Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], None]
+
+FLOAT32, FLOAT64, INT64 = 1, 2, 9  # of tensorflow's DataType
+# Its frame on the stack tells that an operation belongs to the gradient of another one, and its
+# local `out_grads` has the gradients that arrived at that one's outputs.
+GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
+
+
+@contextmanager
+def watch_operations(ran: Ran) -> Iterator[None]:
+    """Calls `ran(operation, inputs, attributes, outputs)` after each eager operation.
+
+    Only this thread's are seen, with those of loops and gradients; what runs inside a compiled
+    function is seen as one operation.
+    """
+
+    def callback(
+        operation: str | bytes,
+        inputs: Sequence[Tensor],
+        attributes: tuple[Any, ...] | None,
+        outputs: Sequence[Tensor],
+        op_name: str | None = None,
+        graph: object = None,
+    ) -> None:
+        if graph is None:
+            ran(_text(operation), inputs, _mapping(attributes or ()), outputs)
+
+    op_callbacks.add_op_callback(callback)
+    try:
+        yield
+    finally:
+        op_callbacks.remove_op_callback(callback)
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def _mapping(attributes: tuple[Any, ...]) -> dict[str, Any]:
+    """Attributes, which TensorFlow lists as name, value, name, value, some twice, some unset."""
+    pairs = zip(attributes[::2], attributes[1::2], strict=True)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def identity(tensor: Tensor) -> int:
+    """A number that no other tensor of this process has or will have."""
+    return int(tensor._id)
+
+
+def is_eager(value: object) -> bool:
+    """Whether a value is a tensor that holds numbers now, and not one of a graph."""
+    return hasattr(value, "_id") and hasattr(value, "_numpy_internal")
+
+
+def run(
+    operation: str,
+    inputs: Sequence[Tensor],
+    attributes: Mapping[str, Any],
+    outputs: int,
+    *,
+    recorded: bool = False,
+) -> list[Tensor]:
+    """Runs an operation by its name.
+
+    Args:
+        operation: The name.
+        inputs: Its inputs.
+        attributes: Its attributes.
+        outputs: How many outputs it has.
+        recorded: Whether gradient tapes are told.
+    """
+    flat = tuple(part for pair in attributes.items() for part in pair)
+    found = list(execute.quick_execute(operation, outputs, list(inputs), flat, context.context()))
+    if recorded:
+        execute.record_gradient(operation, list(inputs), flat, found)
+    return found
+
+
+def is_stateful(operation: str) -> bool:
+    """Whether equal inputs may give other outputs: variables, random streams, files."""
+    definition = op_def_registry.get(operation)
+    return definition is None or bool(definition.is_stateful)
+
+
+def is_opaque(operation: str) -> bool:
+    """Whether an operation runs others that are not seen, or has Python of a user's inside."""
+    definition = op_def_registry.get(operation)
+    if definition is None or operation.endswith("PyFunc"):
+        return True
+    return any(attribute.type in ("func", "list(func)") for attribute in definition.attr)
+
+
+def has_gradient(operation: str) -> bool:
+    """Whether TensorFlow's tape passes gradients through an operation."""
+    try:
+        return ops.gradient_registry.lookup(operation) is not None
+    except LookupError:
+        return False
+
+
+def retyped(
+    operation: str, attributes: Mapping[str, Any], before: int, after: int
+) -> dict[str, Any]:
+    """An operation's attributes with one data type (`FLOAT32`, …) in place of another."""
+    definition = op_def_registry.get(operation)
+    kinds = {row.name: row.type for row in definition.attr} if definition else {}
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [replaced(part) for part in value]
+        return after if value == before else value
+
+    return {
+        name: replaced(value) if kinds.get(name) in ("type", "list(type)") else value
+        for name, value in attributes.items()
+    }
+
+
+@contextmanager
+def same_random_stream() -> Iterator[None]:
+    """Puts back the stream that TensorFlow draws the seeds of its random operations from."""
+    stream: random.Random | None = getattr(context.context(), "_rng", None)
+    before = stream.getstate() if stream else None
+    try:
+        yield
+    finally:
+        if stream and before and stream.getstate() != before:
+            stream.setstate(before)
+            # A kernel that was made for one of these seeds would go on where it stopped.
+            context.context().clear_kernel_cache()

@@ -1,0 +1,66 @@
+"""Finds what a user names in a trace, or says what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gatescope.circuits.failures import nearest
+from gatescope.errors import UsageError
+from gatescope.scope.record import Gate, LayerCall
+
+_MOST_NAMES = 20
+
+
+def known_calls(layer: str, calls: Sequence[LayerCall]) -> list[LayerCall]:
+    """The calls of a layer, by its name or by the end of its path.
+
+    Raises:
+        UsageError: No layer of this name ran.
+    """
+    found = [call for call in calls if f"/{call.path}".endswith(f"/{layer}")]
+    if found:
+        return found
+    names = list(dict.fromkeys(call.path for call in calls))
+    short = {str(call.layer.name) for call in calls}
+    raise UsageError(
+        f"no layer {layer!r} ran in this trace",
+        f"one of {_listed(names)}" if names else "a name, but no layer ran at all",
+        nearest(layer, [*short, *names]) or "print(trace) shows what ran",
+    )
+
+
+def known_op(op: str, gates: Sequence[Gate]) -> str:
+    """The operation, which must have run.
+
+    Raises:
+        UsageError: It did not.
+    """
+    ops = sorted({gate.op for gate in gates})
+    if op in ops:
+        return op
+    raise UsageError(
+        f"no operation {op!r} ran in this trace",
+        f"one of {_listed(ops)}",
+        nearest(op, ops) or "print(trace) shows what ran",
+    )
+
+
+def known_step(step: int, gates: Sequence[Gate]) -> int:
+    """The step, which must be one of those of the gates.
+
+    Raises:
+        UsageError: It is not.
+    """
+    last = max((gate.step for gate in gates), default=0)
+    if 0 <= step <= last:
+        return step
+    raise UsageError(
+        f"there is no step {step} of these gates",
+        f"a step from 0 to {last}" if last else "step 0: they ran once",
+        f"step={min(max(step, 0), last)}",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

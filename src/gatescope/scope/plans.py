@@ -1,0 +1,210 @@
+"""What a trace runs: a model's forward pass, its training step, or a function."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gatescope.errors import TraceError
+from gatescope.scope.eager import identity, is_eager
+from gatescope.scope.record import Kind
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Plan(NamedTuple):
+    """What to run, and what the tensors that it gets are called."""
+
+    run: Callable[[], Any]
+    names: dict[int, tuple[Kind, str]]
+
+
+def plan_model(
+    model: keras.Model,
+    batch: Sequence[Any],
+    loss: Any,
+    sample_weight: Any,
+    training: bool | None,
+) -> Plan:
+    """Plans a step of a model on a batch.
+
+    Raises:
+        TraceError: The model is not built, has no loss for its targets, or there are not one or
+            two parts of a batch.
+    """
+    if not model.built:
+        raise _not_built(model)
+    if len(batch) not in (1, 2):
+        raise _no_batch(len(batch))
+    x, y, weight = (_tensors(part) for part in (*batch, None, sample_weight)[:3])
+    if len(batch) == 2:
+        weight = _tensors(sample_weight)
+    names = _names("x", x) | _names("y", y) | _names("sample_weight", weight)
+    trains = y is not None or (bool(training) and _needs_no_targets(model))
+    if not trains:
+        return Plan(lambda: _forward(model, x, bool(training)), names)
+    if model.compiled and loss is None and _has_own_step(model):
+        return Plan(lambda: _own_step(model, x, y, weight), names)
+    loss_of = _loss(model, loss, x, y, weight)
+    return Plan(lambda: _step(model, x, training is not False, loss_of), names)
+
+
+def plan_function(function: Callable[..., Any], arguments: Sequence[Any]) -> Plan:
+    """Plans a call of a function, and the gradients of its result if that is one number.
+
+    Raises:
+        TraceError: It cannot be called.
+    """
+    if not callable(function):
+        raise TraceError(
+            f"{type(function).__name__} cannot be traced",
+            "a built Keras model, or a function of tensors",
+            "gs.trace(model, x, y), or gs.trace(function, *arguments)",
+        )
+    tensors = [_tensors(argument) for argument in arguments]
+    names: dict[int, tuple[Kind, str]] = {}
+    for name, tensor in zip(_argument_names(function, len(tensors)), tensors, strict=True):
+        names |= _names(name, tensor)
+    return Plan(lambda: _call(function, tensors), names)
+
+
+def _forward(model: keras.Model, x: Any, training: bool) -> Any:
+    with _refusals(model):
+        return model(x, training=training)
+
+
+def _step(model: keras.Model, x: Any, training: bool, loss_of: Callable[[Any], Any]) -> None:
+    """A training step up to the optimizer, as `keras.Model.train_step` has it."""
+    with tf.GradientTape() as tape, _refusals(model):
+        tape.watch(_floats(x))
+        loss = loss_of(model(x, training=training))
+    tape.gradient(loss, model.trainable_variables)
+
+
+def _own_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> None:
+    data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+    with _refusals(model):
+        model.train_step(data)
+
+
+def _call(function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    with tf.GradientTape() as tape:
+        tape.watch(_floats(arguments))
+        result = function(*arguments)
+    if is_eager(result) and result.shape.rank == 0 and result.dtype.is_floating:
+        tape.gradient(result, list(tape.watched_variables()))
+
+
+def _loss(
+    model: keras.Model, loss: Any, x: Any, y: Any, sample_weight: Any
+) -> Callable[[Any], Any]:
+    """The loss as a function of the model's outputs."""
+    if loss is not None:
+        judge = keras.losses.get(loss)
+        return lambda y_pred: sum(model.losses, judge(y, y_pred, sample_weight=sample_weight))
+    if not model.compiled:
+        raise TraceError(
+            f"the model {model.name!r} has no loss",
+            "a compiled model, or a loss",
+            'gs.trace(model, x, y, loss="mse"), or model.compile(optimizer, loss)',
+        )
+    known = inspect.signature(model.compute_loss).parameters
+    extra = {"training": True} if "training" in known else {}
+    return lambda y_pred: model.compute_loss(
+        x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra
+    )
+
+
+def _has_own_step(model: keras.Model) -> bool:
+    return getattr(model.train_step, "__func__", None) is not keras.Model.train_step
+
+
+def _needs_no_targets(model: keras.Model) -> bool:
+    own_loss = getattr(model.compute_loss, "__func__", None) is not keras.Model.compute_loss
+    return bool(model.compiled) and (_has_own_step(model) or own_loss or model.loss is None)
+
+
+def _tensors(structure: Any) -> Any:
+    """Arrays as tensors, of the precision that Keras gives them."""
+
+    def converted(part: Any) -> Any:
+        if isinstance(part, np.ndarray) and part.dtype == np.float64:
+            return tf.convert_to_tensor(part, keras.config.floatx())
+        return tf.convert_to_tensor(part) if isinstance(part, np.ndarray | np.generic) else part
+
+    return tf.nest.map_structure(converted, structure)
+
+
+def _names(name: str, structure: Any) -> dict[int, tuple[Kind, str]]:
+    """The name of each tensor of a structure: `x`, `x[0]`, `x[image]`."""
+    found: dict[int, tuple[Kind, str]] = {}
+    for path, part in _paths(structure):
+        if is_eager(part):
+            found[identity(part)] = ("input", name + "".join(f"[{key}]" for key in path))
+    return found
+
+
+def _paths(structure: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(structure, dict):
+        parts = list(structure.items())
+    elif isinstance(structure, list | tuple):
+        parts = list(enumerate(structure))
+    else:
+        flat = tf.nest.flatten(structure, expand_composites=True)
+        yield from (((), part) for part in flat)
+        return
+    for key, part in parts:
+        yield from (((key, *path), leaf) for path, leaf in _paths(part))
+
+
+def _floats(structure: Any) -> list[Any]:
+    flat = tf.nest.flatten(structure, expand_composites=True)
+    return [part for part in flat if is_eager(part) and part.dtype.is_floating]
+
+
+def _argument_names(function: Callable[..., Any], count: int) -> list[str]:
+    try:
+        known = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        known = []
+    return [*known, *(f"argument {place}" for place in range(len(known), count))][:count]
+
+
+def _not_built(model: keras.Model) -> TraceError:
+    return TraceError(
+        f"the model {model.name!r} is not built: it has no weights yet",
+        "a model whose input shape is known",
+        "call it on a batch first, model(x), or begin it with keras.Input(shape)",
+    )
+
+
+def _no_batch(count: int) -> TraceError:
+    return TraceError(
+        f"gs.trace got {count} parts of a batch for a model",
+        "the batch x, or x and the targets y",
+        "gs.trace(model, x, y); several inputs go into one list: gs.trace(model, [a, b], y)",
+    )
+
+
+@contextmanager
+def _refusals(model: keras.Model) -> Iterator[None]:
+    """Tells of a batch that a model does not take."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as cause:
+        lines = (_ESCAPES.sub("", line).strip() for line in str(cause).splitlines())
+        told = [line for line in lines if line and not line.startswith("Exception encountered")]
+        reason = told[0] if told else type(cause).__name__
+        shapes = getattr(model, "input_shape", None)
+        raise TraceError(
+            f"the model {model.name!r} failed on this batch: {reason}",
+            f"inputs of shape {shapes}" if shapes else "a batch as model.fit gets it",
+            "look at x.shape and y.shape, and at the error above",
+        ) from cause

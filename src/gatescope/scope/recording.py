@@ -1,0 +1,289 @@
+"""Recording: what runs while it is open becomes gates and values."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from types import CodeType, FrameType
+from typing import Any, NamedTuple, final
+from unittest.mock import patch
+
+import keras
+import tensorflow as tf
+
+from gatescope.scope import eager
+from gatescope.scope.record import Gate, Kind, LayerCall, Phase, Source, Value
+from gatescope.scope.sources import Rank, rank, source_of
+
+_CALLED = (keras.Layer, keras.Operation, keras.losses.Loss)
+
+
+@final
+class Recorder:
+    """Gates and values, as TensorFlow tells of them.
+
+    Args:
+        root: The frame that what is recorded is called from; the stack is read down to it.
+        names: What tensors and variables that no gate makes are called, by `eager.identity`.
+        budget: How many bytes of values may be kept; of others a summary is.
+    """
+
+    def __init__(self, root: FrameType, names: Mapping[int, tuple[Kind, str]], budget: int) -> None:
+        self.gates: list[Gate] = []
+        self.calls: list[LayerCall] = []
+        self.kept = 0
+        self.budget = budget
+        self.values: dict[int, Value] = {}
+        self.losses: list[Value] = []
+        self._root, self._names = root, names
+        self._phase: Phase = "forward"
+        self._call: LayerCall | None = None
+        self._uses = Counter[object]()
+        self._buffers = set[int]()
+        self._differentiations: list[_Differentiation] = []
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Records what runs inside, each operation of compiled functions too."""
+        compiled = tf.config.functions_run_eagerly()
+        with ExitStack() as opened:
+            opened.callback(tf.config.run_functions_eagerly, compiled)
+            tf.config.run_functions_eagerly(True)
+            for called in _CALLED:
+                opened.enter_context(_patched(called, "__call__", self._entering))
+            opened.enter_context(_patched(tf.GradientTape, "gradient", self._passing_back))
+            opened.enter_context(_patched(keras.Optimizer, "apply", self._updating))
+            opened.enter_context(eager.watch_operations(self._ran))
+            yield
+        self._find_differentiated()
+
+    def value(self, tensor: Any) -> Value:
+        """The value of a tensor; one that no gate made is added."""
+        number = eager.identity(tensor)
+        if number not in self.values:
+            kind, name = self._names.get(number, ("constant", ""))
+            self._add(number, Value(tensor, kind, name))
+        return self.values[number]
+
+    def _add(self, number: int, value: Value) -> None:
+        self.values[number] = value
+        array, size = value.array, value.nbytes
+        if array is None or not size:
+            return
+        start = array.__array_interface__["data"][0]
+        if start in self._buffers:  # a view of what is kept already
+            return
+        if self.kept + size > self.budget:
+            value.keep_summary_only()
+            return
+        self.kept += size
+        self._buffers.add(start)
+
+    def _ran(
+        self,
+        operation: str,
+        inputs: Sequence[Any],
+        attributes: Mapping[str, Any],
+        outputs: Sequence[Any],
+    ) -> None:
+        stack = _Stack(sys._getframe(2), self._root)
+        gate = Gate(
+            len(self.gates),
+            operation,
+            self._phase,
+            self._call,
+            stack.source,
+            [self.value(tensor) for tensor in inputs if eager.is_eager(tensor)],
+            attributes,
+        )
+        gate.opaque = eager.is_opaque(operation)
+        gate.custom_gradient = stack.custom_gradient
+        place = (self._phase, stack.path, *_layers(self._call))
+        gate.step, self._uses[place] = self._uses[place], self._uses[place] + 1
+        if stack.differentiating is not None:
+            self._differentiates(gate, stack.differentiating)
+        self.gates.append(gate)
+        made = []
+        for tensor in outputs:
+            value = Value(tensor, "gate", gate=gate)
+            self._add(eager.identity(tensor), value)
+            made.append(value)
+        gate.outputs = tuple(made)
+        for value in dict.fromkeys(gate.inputs):
+            value.gates.append(gate)
+
+    def _entering(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Keeps account of which layer is running."""
+        counts = Counter[int]()
+
+        @wraps(call)
+        def entered(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            inside = self._call
+            if inside is not None and inside.layer is layer:
+                return call(layer, *args, **kwargs)
+            self._call = LayerCall(layer, inside, counts[id(layer)])
+            counts[id(layer)] += 1
+            self.calls.append(entering := self._call)
+            try:
+                outputs = call(layer, *args, **kwargs)
+            finally:
+                self._call = inside
+            entering.inputs = self._known([args, kwargs])
+            entering.outputs = self._known(outputs)
+            return outputs
+
+        return entered
+
+    def _known(self, structure: Any) -> tuple[Value, ...]:
+        flat = tf.nest.flatten(structure, expand_composites=True)
+        return tuple(self.value(tensor) for tensor in flat if eager.is_eager(tensor))
+
+    def _passing_back(self, gradient: Callable[..., Any]) -> Callable[..., Any]:
+        """Asks every tape for the gradients of all that was recorded, too."""
+
+        @wraps(gradient)
+        def passed_back(tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+            asked = tf.nest.flatten(sources)
+            more = [
+                value
+                for value in self.values.values()
+                if value.tensor is not None and value.is_float
+            ]
+            self.losses += self._known(target)
+            before, self._phase = self._phase, "backward"
+            try:
+                found = gradient(
+                    tape, target, [*asked, *(value.tensor for value in more)], *args, **kwargs
+                )
+            finally:
+                self._phase = before
+            self._link(asked, more, found)
+            return tf.nest.pack_sequence_as(sources, found[: len(asked)])
+
+        return passed_back
+
+    def _link(self, asked: Sequence[Any], more: Sequence[Value], found: Sequence[Any]) -> None:
+        for variable, gradient in zip(asked, found, strict=False):
+            handle = getattr(variable, "handle", None)
+            if handle is not None and eager.is_eager(gradient):
+                self.value(handle).gradient = self.value(gradient)
+        for value, gradient in zip(more, found[len(asked) :], strict=True):
+            if eager.is_eager(gradient):
+                value.gradient = self.value(gradient)
+
+    def _updating(self, apply: Callable[..., Any]) -> Callable[..., Any]:
+        """Tells the optimizer's gates from the others."""
+
+        @wraps(apply)
+        def updated(*args: Any, **kwargs: Any) -> Any:
+            before, self._phase = self._phase, "update"
+            try:
+                return apply(*args, **kwargs)
+            finally:
+                self._phase = before
+
+        return updated
+
+    def _differentiates(self, gate: Gate, frame: FrameType) -> None:
+        """Notes which operation a backward gate passes the gradient through."""
+        last = self._differentiations[-1] if self._differentiations else None
+        if last is None or last.frame is not frame:
+            arrived = frame.f_locals["out_grads"]
+            last = _Differentiation(
+                frame,
+                frame.f_locals["op_name"],
+                [eager.identity(part) for part in arrived if eager.is_eager(part)],
+                [],
+            )
+            self._differentiations.append(last)
+        last.gates.append(gate)
+
+    def _find_differentiated(self) -> None:
+        """Finds, for each backward gate, the gate that it passes the gradient through.
+
+        That one's outputs have the very gradients that arrived. Where several have, as along a
+        chain of additions, the last to run is the first to be differentiated.
+        """
+        candidates: dict[tuple[Value, str], list[Gate]] = {}
+        for value in self.values.values():
+            if value.gradient and value.gate:
+                candidates.setdefault((value.gradient, value.gate.op), []).append(value.gate)
+        for one in self._differentiations:
+            for number in one.arrived:
+                gradient = self.values.get(number)
+                found = candidates.get((gradient, one.op)) if gradient else None
+                if found:
+                    _belong(one.gates, found.pop())
+                    break
+        self._differentiations.clear()
+        self._place_sums()
+
+    def _place_sums(self) -> None:
+        """Puts what adds up the gradients of a value where that value was made."""
+        for value in self.values.values():
+            adding = value.gradient.gate if value.gradient else None
+            if value.gate and adding and not adding.call and not adding.gradient_of:
+                adding.call, adding.step = value.gate.call, value.gate.step
+                adding.source = value.gate.source
+
+
+class _Differentiation(NamedTuple):
+    """One call of an operation's gradient function."""
+
+    frame: FrameType  # kept, for as long as another frame must not have its address
+    op: str
+    arrived: list[int]
+    gates: list[Gate]
+
+
+def _belong(gates: Sequence[Gate], forward: Gate) -> None:
+    for gate in gates:
+        gate.gradient_of = forward
+        gate.call, gate.step, gate.source = forward.call, forward.step, forward.source
+
+
+def _layers(call: LayerCall | None) -> Iterator[int]:
+    while call:
+        yield id(call.layer)
+        call = call.caller
+
+
+def _patched(
+    owner: type, method: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Any:
+    return patch.object(owner, method, wrapper(getattr(owner, method)))
+
+
+@final
+class _Stack:
+    """What the Python stack tells of an operation.
+
+    Attributes:
+        path: The places in the code, from the operation outward.
+        source: The line that asked for it.
+        differentiating: The frame of the gradient function that it belongs to, if any.
+        custom_gradient: Whether it is hidden from tapes behind a gradient of a user's own.
+    """
+
+    __slots__ = ("custom_gradient", "differentiating", "path", "source")
+
+    def __init__(self, frame: FrameType | None, root: FrameType) -> None:
+        path: list[tuple[CodeType, int]] = []
+        best: tuple[Rank, FrameType] | None = None
+        self.differentiating: FrameType | None = None
+        self.custom_gradient = False
+        while frame is not None and frame is not root:
+            code = frame.f_code
+            path.append((code, frame.f_lasti))
+            ranked = rank(code)
+            if ranked > (best[0] if best else Rank.CUSTOM_GRADIENT):
+                best = ranked, frame
+            if code is eager.GRADIENT_OF_ONE_OPERATION and self.differentiating is None:
+                self.differentiating = frame
+            self.custom_gradient |= ranked is Rank.CUSTOM_GRADIENT
+            frame = frame.f_back
+        self.path = tuple(path)
+        self.source: Source | None = source_of(best[1]) if best else None

@@ -1,0 +1,189 @@
+"""`gs.trace`: every gate of a real network for one batch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import keras
+
+from gatescope.scope.bad import FirstBad, first_bad_of
+from gatescope.scope.lookup import known_calls, known_op, known_step
+from gatescope.scope.plans import plan_function, plan_model
+from gatescope.scope.record import Gate, LayerCall, Phase, Value
+from gatescope.scope.recording import Recorder
+from gatescope.scope.unchanged import alive, unchanged
+from gatescope.scope.verification import Verification, verify_gates
+
+GIBIBYTE = 1 << 30
+
+
+def trace(
+    target: keras.Model | Callable[..., Any],
+    *inputs: Any,
+    loss: Any = None,
+    sample_weight: Any = None,
+    training: bool | None = None,
+    memory_budget: int = GIBIBYTE,
+) -> Trace:
+    """Runs a network once on one batch and records every TensorFlow operation of it.
+
+    A model with targets `y` runs as one training step does: forward in training mode, its loss,
+    and the gradients; a `train_step` of its own runs as it is, optimizer included. Without targets
+    it runs forward only, as in `predict`. A function (a `tf.function` too) is called with the
+    inputs; if it returns one number, the gradients of that are recorded. Compiled functions run
+    operation by operation meanwhile.
+
+    Afterwards all is as it was before: weights, optimizer, statistics, random streams.
+
+    Args:
+        target: A built Keras model, or a function of tensors.
+        *inputs: For a model the batch `x` and, for a loss and gradients, the targets `y`, as for
+            `model.train_on_batch`; for a function its arguments.
+        loss: A Keras loss, for a model that is not compiled.
+        sample_weight: As for `model.train_on_batch`.
+        training: Whether layers such as dropout run as in training; by default, where there are
+            targets.
+        memory_budget: How many bytes of values may be kept, one GiB by default. Of values beyond
+            it a summary is kept, and no gradient.
+
+    Returns:
+        The trace.
+
+    Raises:
+        TraceError: The model is not built or has no loss, or does not take the batch.
+
+    Example:
+        >>> trace = gs.trace(model, x, y)
+        >>> trace.find(layer="dense", op="MatMul")
+        [<gate 54 sequential/dense/MatMul>]
+    """
+    if isinstance(target, keras.Model):
+        plan = plan_model(target, inputs, loss, sample_weight, training)
+    else:
+        plan = plan_function(target, inputs)
+    found = alive()
+    recorder = Recorder(sys._getframe(), found.names | plan.names, memory_budget)
+    with unchanged(found), recorder.open():
+        plan.run()
+    return Trace(recorder)
+
+
+@final
+class Trace:
+    """Every gate that ran for one batch, forward and backward, with its values.
+
+    Attributes:
+        gates: The gates, in the order in which they ran.
+        calls: The calls of layers and losses, in the order in which they began.
+        values: All that went into gates or came out of them.
+        loss: What the gradients are of; None where there are none.
+        kept: How many bytes of values were kept.
+        memory_budget: How many bytes were allowed.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.gates: tuple[Gate, ...] = tuple(recorder.gates)
+        self.calls: tuple[LayerCall, ...] = tuple(recorder.calls)
+        self.values: tuple[Value, ...] = tuple(recorder.values.values())
+        self.losses: tuple[Value, ...] = tuple(recorder.losses)
+        self.kept, self.memory_budget = recorder.kept, recorder.budget
+
+    def verify(self, samples: int = 2, seed: int = 0) -> Verification:
+        """Proves the trace: computes every gate again, checks gradients by central differences.
+
+        An element's gradient must be what a small change of it does to the outputs of the gates
+        that use it, computed in double precision, weighted by the gradients of those outputs. So
+        every gate's own derivative is checked.
+
+        Args:
+            samples: How many elements of each gradient are checked.
+            seed: Which ones.
+
+        Returns:
+            What agrees, what differs, and what could not be checked and why.
+
+        Example:
+            >>> trace.verify().ok
+            True
+        """
+        return verify_gates(self.gates, self.losses, samples, seed)
+
+    def first_bad(self) -> FirstBad | None:
+        """Finds the first gate whose inputs are finite and whose output is not.
+
+        Where all is finite, the first whose magnitude ran away: above 1e6 times the square of the
+        largest number that went into the network.
+
+        Returns:
+            The gate, with the elements concerned; an input, weight or NaN constant that was bad
+            as it came in; or None.
+        """
+        return first_bad_of(self.gates)
+
+    @property
+    def loss(self) -> float | None:
+        """The loss as a number; of several gradients of several losses, their sum."""
+        arrays = [value.array for value in self.losses]
+        numbers = [float(array.sum()) for array in arrays if array is not None]
+        return sum(numbers) if numbers else None
+
+    def find(
+        self,
+        layer: str | None = None,
+        op: str | None = None,
+        *,
+        step: int | None = None,
+        name: str | None = None,
+        phase: Phase | None = None,
+    ) -> list[Gate]:
+        """The gates that fit all that is given, in the order in which they ran.
+
+        Args:
+            layer: A layer's name, or its path such as `encoder/dense`; gates of the layers inside
+                it count too.
+            op: A TensorFlow operation.
+            step: The time step of a loop, or the number of the use of a shared layer.
+            name: A part of the gate's name, or of the name of one of its inputs, such as `kernel`.
+            phase: `forward`, `backward`, or `update` for what the optimizer does.
+
+        Raises:
+            UsageError: No gate has such a layer or op, or none has such a step; the nearest names,
+                or the range, are offered.
+
+        Example:
+            >>> trace.find("lstm_cell", "MatMul", step=3)[0].outputs[0].array.shape
+            (32, 64)
+        """
+        found = list(self.gates)
+        if layer is not None:
+            calls = set(self.calls_of(layer))
+            found = [gate for gate in found if not calls.isdisjoint(_around(gate.call))]
+        if op is not None:
+            found = [gate for gate in found if gate.op == known_op(op, self.gates)]
+        if phase is not None:
+            found = [gate for gate in found if gate.phase == phase]
+        if name is not None:
+            found = [gate for gate in found if _named(gate, name)]
+        if step is not None:
+            found = [gate for gate in found if gate.step == known_step(step, found)]
+        return found
+
+    def calls_of(self, layer: str) -> list[LayerCall]:
+        """The calls of a layer, by its name or path.
+
+        Raises:
+            UsageError: No layer of this name ran; the nearest names are offered.
+        """
+        return known_calls(layer, self.calls)
+
+
+def _around(call: LayerCall | None) -> Iterator[LayerCall]:
+    while call:
+        yield call
+        call = call.caller
+
+
+def _named(gate: Gate, part: str) -> bool:
+    return part in gate.name or any(part in value.name for value in gate.inputs)

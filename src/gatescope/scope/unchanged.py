@@ -1,0 +1,100 @@
+"""Puts everything back as it was: variables, optimizers, random streams."""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gatescope.scope.eager import identity, same_random_stream
+from gatescope.scope.record import Kind
+
+
+class Alive(NamedTuple):
+    """The variables and unbuilt optimizers of this process."""
+
+    variables: list[Any]
+    names: dict[int, tuple[Kind, str]]
+    unbuilt: list[Any]
+
+
+def alive() -> Alive:
+    """Finds them all, for what a user's function or training step changes may be anywhere."""
+    plain, kinds = type(tf.Variable(0.0)), dict[type, str]()
+    found: dict[str, list[Any]] = {"variable": [], "keras": [], "optimizer": [], "": []}
+    for thing in gc.get_objects():
+        kind = kinds.get(type(thing))
+        if kind is None:
+            kind = kinds.setdefault(type(thing), _kind(type(thing), plain))
+        if kind:
+            found[kind].append(thing)
+    variables = [variable for variable in found["variable"] if variable.is_initialized()]
+    names = {identity(variable.handle): variable.name.removesuffix(":0") for variable in variables}
+    for variable in found["keras"]:
+        handle = getattr(variable._value, "handle", None)
+        if handle is not None and identity(handle) in names:
+            names[identity(handle)] = variable.path
+    unbuilt = [optimizer for optimizer in found["optimizer"] if not optimizer.built]
+    return Alive(variables, {key: ("variable", name) for key, name in names.items()}, unbuilt)
+
+
+def _kind(type_: type, plain: type) -> str:
+    if issubclass(type_, plain):
+        return "variable"
+    if issubclass(type_, keras.Variable):
+        return "keras"
+    return "optimizer" if issubclass(type_, keras.Optimizer) else ""
+
+
+@contextmanager
+def unchanged(found: Alive) -> Iterator[None]:
+    """Undoes what happens inside to variables, optimizers and random streams.
+
+    A variable is read, which copies nothing until it is written to. What is not undone: the
+    position of TensorFlow's stateful random operations with a seed of their own (such as
+    `tf.random.uniform(…, seed=1)`), lookup tables, datasets, and Python objects.
+    """
+    before = [(variable, variable.read_value()) for variable in found.variables]
+    python, numpy = random.getstate(), np.random.get_state()
+    optimizers = [(optimizer, _contents(optimizer)) for optimizer in found.unbuilt]
+    with ExitStack() as undo, same_random_stream():
+        undo.callback(np.random.set_state, numpy)
+        undo.callback(random.setstate, python)
+        undo.callback(_write_back, before)
+        undo.callback(_empty, optimizers)
+        yield
+
+
+def _write_back(before: Sequence[tuple[Any, Any]]) -> None:
+    for variable, value in before:
+        now = np.asarray(variable.read_value())
+        if now.__array_interface__["data"] != np.asarray(value).__array_interface__["data"]:
+            variable.assign(value)
+
+
+def _contents(optimizer: Any) -> dict[str, tuple[Any, list[Any]]]:
+    """Its attributes, with what its lists hold."""
+    return {
+        name: (value, list(value) if isinstance(value, list) else [])
+        for name, value in vars(optimizer).items()
+    }
+
+
+def _empty(optimizers: Sequence[tuple[Any, dict[str, tuple[Any, list[Any]]]]]) -> None:
+    """Makes optimizers that were built meanwhile what they were."""
+    for optimizer, contents in optimizers:
+        if not optimizer.built:
+            continue
+        attributes = vars(optimizer)
+        attributes.clear()
+        for name, (value, items) in contents.items():
+            attributes[name] = value
+            if isinstance(value, list):
+                list.clear(value)
+                list.extend(value, items)
