@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from gatescope.caption.bundle import SHIPPED, Bundle, load_bundle, squashed
 from gatescope.caption.decoding import Hypotheses
 from gatescope.caption.faithfulness import Proof, prove_words
+from gatescope.caption.opening import open_word
 from gatescope.caption.search import Search, compiled_search
 from gatescope.caption.vocabulary import SPECIAL
 from gatescope.data.photos import read_photo
 from gatescope.errors import PhotoError, UsageError
 from gatescope.models.regions import Regions
+from gatescope.scope.neuron import Neuron
 
 Box = tuple[float, float, float, float]
 Reading = tuple[Path, Future[NDArray[np.uint8] | PhotoError]]
@@ -42,6 +45,7 @@ class Word:
         visual: Whether regions together outweigh the sentinel, which stands for "no need to
             look" (Lu et al. 2017).
         proof: What masking the region did to the word, where it was asked for.
+        opened: Opens the word's score, given the number of terms; see `neuron`.
     """
 
     text: str
@@ -51,6 +55,34 @@ class Word:
     entropy: float
     visual: bool
     proof: Proof | None = None
+    opened: Callable[[int], Neuron] | None = field(default=None, repr=False, compare=False)
+
+    def neuron(self, terms: int = 8) -> Neuron:
+        """Opens the word's score as a circuit: what pushed it up, and what held it down.
+
+        The captioner reads the photo and the caption again, recording every gate; `follow()` on
+        the neuron leads on, through the regions' features, to the pixels.
+
+        Args:
+            terms: How many terms of a sum are drawn; one wire has the exact sum of the others.
+
+        Returns:
+            The circuit of the word's logit.
+
+        Raises:
+            UsageError: The word comes from elsewhere than a captioner.
+
+        Example:
+            >>> neuron = captioner.caption("photo.jpg").words[1].neuron()
+            >>> list(neuron.contributions.items())[:2]
+        """
+        if self.opened is None:
+            raise UsageError(
+                f"the word {self.text!r} was not made by a captioner",
+                "a word of a caption as captioner.caption(photo) gives it",
+                "gs.load_captioner().caption(photo).words[0].neuron()",
+            )
+        return self.opened(terms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +115,9 @@ class Caption:
         told = {
             name: getattr(self, name) for name in ("text", "confidence", "sure", "alternatives")
         }
-        words = [asdict(word) for word in self.words]
+        words = [asdict(replace(word, opened=None)) for word in self.words]
+        for word in words:
+            del word["opened"]
         return {"photo": str(self.path) if self.path else None, **told, "words": words}
 
 
@@ -245,7 +279,7 @@ class Captioner:
             sources, pixels, regions.boxes.numpy(), *found, strict=True
         ):
             hypotheses = Hypotheses(*parts)
-            caption = self._caption(source, hypotheses, photo_boxes)
+            caption = self._caption(source, photo, hypotheses, photo_boxes)
             if prove:
                 caption = self._proved(caption, photo, photo_boxes, hypotheses.words[0])
             told.append(caption)
@@ -268,16 +302,23 @@ class Captioner:
         return self._searches[decoding.beam]
 
     def _caption(
-        self, source: Path | NDArray[np.uint8], found: Hypotheses, boxes_K4: NDArray[np.float32]
+        self,
+        source: Path | NDArray[np.uint8],
+        photo: NDArray[np.uint8],
+        found: Hypotheses,
+        boxes_K4: NDArray[np.float32],
     ) -> Caption:
         vocabulary, calibration = self.bundle.vocabulary, self.bundle.description.calibration
         texts = vocabulary.spell(found.words[0])
         said = found.words[0] != SPECIAL.pad
         confidence = calibration.confidence(float(found.logprobs[0][said].mean()))
         words = tuple(
-            _word(text, weights, float(logprob), boxes_K4)
-            for text, weights, logprob in zip(
-                texts, found.weights[0], found.logprobs[0], strict=False
+            replace(
+                _word(text, weights, float(logprob), boxes_K4),
+                opened=partial(open_word, self.bundle, photo, boxes_K4, found.words[0], place),
+            )
+            for place, (text, weights, logprob) in enumerate(
+                zip(texts, found.weights[0], found.logprobs[0], strict=False)
             )
         )
         return Caption(

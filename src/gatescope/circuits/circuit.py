@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import final
 
 from gatescope.circuits import compiled, failures, training, view, words
 from gatescope.circuits.gates import functions
@@ -13,7 +12,6 @@ from gatescope.circuits.wires import Wire, inputs_first
 Outputs = float | tuple[float, ...]  # the value of the one output, or those of several
 
 
-@final
 class Circuit:
     """Gates between inputs and outputs; the wires carry the values and gradients.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gatescope.circuits.failures import nearest
 from gatescope.errors import UsageError
-from gatescope.scope.record import Gate, LayerCall
+from gatescope.scope.record import Gate, LayerCall, Value
 
 _MOST_NAMES = 20
 
@@ -59,6 +59,30 @@ def known_step(step: int, gates: Sequence[Gate]) -> int:
         f"a step from 0 to {last}" if last else "step 0: they ran once",
         f"step={min(max(step, 0), last)}",
     )
+
+
+def known_value(what: str | Gate | Value, call: int, calls: Sequence[LayerCall]) -> Value:
+    """The first output of a layer's call or of a gate; a value itself.
+
+    Raises:
+        UsageError: No such layer ran, or not as often; or there is no output.
+    """
+    if isinstance(what, Value):
+        return what
+    if isinstance(what, Gate):
+        outputs = what.outputs
+    else:
+        found = known_calls(what, calls)
+        if not -len(found) <= call < len(found):
+            raise UsageError(
+                f"the layer {what!r} has no call {call} in this trace",
+                f"a call from 0 to {len(found) - 1}",
+                f"trace.neuron({what!r}, …, call={len(found) - 1})",
+            )
+        outputs = found[call].outputs
+    if outputs:
+        return outputs[0]
+    raise UsageError(f"{what!r} has no output", "a layer or gate that has one", "print(trace)")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -84,8 +84,10 @@ def _step(model: keras.Model, x: Any, training: bool, loss_of: Callable[[Any], A
     """A training step up to the optimizer, as `keras.Model.train_step` has it."""
     with tf.GradientTape() as tape, _refusals(model):
         tape.watch(_floats(x))
-        loss = loss_of(model(x, training=training))
+        outputs = model(x, training=training)
+        loss = loss_of(outputs)
     tape.gradient(loss, model.trainable_variables)
+    return outputs
 
 
 def _own_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> None:
@@ -94,12 +96,13 @@ def _own_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> None:
         model.train_step(data)
 
 
-def _call(function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+def _call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     with tf.GradientTape() as tape:
         tape.watch(_floats(arguments))
         result = function(*arguments)
     if is_eager(result) and result.shape.rank == 0 and result.dtype.is_floating:
         tape.gradient(result, list(tape.watched_variables()))
+    return result
 
 
 def _loss(

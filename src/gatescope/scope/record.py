@@ -104,6 +104,12 @@ class Value:
         return np.asarray(self.tensor)
 
     @property
+    def variable(self) -> Value | None:
+        """The variable that it was read from, if any."""
+        read = self.gate.inputs if self.gate else ()
+        return read[0] if len(read) == 1 and read[0].kind == "variable" else None
+
+    @property
     def is_float(self) -> bool:
         """Whether its elements are real numbers that can have a gradient."""
         return "float" in self.dtype

@@ -131,13 +131,14 @@ class Recorder:
                 outputs = call(layer, *args, **kwargs)
             finally:
                 self._call = inside
-            entering.inputs = self._known([args, kwargs])
-            entering.outputs = self._known(outputs)
+            entering.inputs = self.values_in([args, kwargs])
+            entering.outputs = self.values_in(outputs)
             return outputs
 
         return entered
 
-    def _known(self, structure: Any) -> tuple[Value, ...]:
+    def values_in(self, structure: Any) -> tuple[Value, ...]:
+        """The values of all tensors in a structure, such as a model's output."""
         flat = tf.nest.flatten(structure, expand_composites=True)
         return tuple(self.value(tensor) for tensor in flat if eager.is_eager(tensor))
 
@@ -152,7 +153,7 @@ class Recorder:
                 for value in self.values.values()
                 if value.tensor is not None and value.is_float
             ]
-            self.losses += self._known(target)
+            self.losses += self.values_in(target)
             before, self._phase = self._phase, "backward"
             try:
                 found = gradient(

@@ -9,9 +9,10 @@ from typing import Any, final
 import keras
 
 from gatescope.scope.bad import FirstBad, first_bad_of
-from gatescope.scope.lookup import known_calls, known_op, known_step
+from gatescope.scope.lookup import known_calls, known_op, known_step, known_value
+from gatescope.scope.neuron import Neuron, index_of, open_neuron
 from gatescope.scope.plans import plan_function, plan_model
-from gatescope.scope.record import Gate, LayerCall, Phase, Value
+from gatescope.scope.record import Gate, Index, LayerCall, Phase, Value
 from gatescope.scope.recording import Recorder
 from gatescope.scope.unchanged import alive, unchanged
 from gatescope.scope.verification import Verification, verify_gates
@@ -66,8 +67,8 @@ def trace(
     found = alive()
     recorder = Recorder(sys._getframe(), found.names | plan.names, memory_budget)
     with unchanged(found), recorder.open():
-        plan.run()
-    return Trace(recorder)
+        result = plan.run()
+    return Trace(recorder, recorder.values_in(result))
 
 
 @final
@@ -79,11 +80,13 @@ class Trace:
         calls: The calls of layers and losses, in the order in which they began.
         values: All that went into gates or came out of them.
         loss: What the gradients are of; None where there are none.
+        outputs: What the model or function gave, flattened.
         kept: How many bytes of values were kept.
         memory_budget: How many bytes were allowed.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, outputs: tuple[Value, ...]) -> None:
+        self.outputs = outputs
         self.gates: tuple[Gate, ...] = tuple(recorder.gates)
         self.calls: tuple[LayerCall, ...] = tuple(recorder.calls)
         self.values: tuple[Value, ...] = tuple(recorder.values.values())
@@ -169,6 +172,48 @@ class Trace:
         if step is not None:
             found = [gate for gate in found if gate.step == known_step(step, found)]
         return found
+
+    def neuron(
+        self,
+        what: str | Gate | Value,
+        index: Index | None = None,
+        *,
+        unit: int | None = None,
+        sample: int = 0,
+        call: int = 0,
+        terms: int = 8,
+    ) -> Neuron:
+        """Opens one number as a circuit of scalar gates, with the values and gradients it had.
+
+        The circuit reaches from the number back to what its layer was given: the numbers of other
+        layers, weights, the batch. A recurrent layer opens at the step of its cell that made the
+        number. Operations without a rule of their own open by their local derivatives.
+
+        Args:
+            what: A layer's name or path; or a gate or value of the trace.
+            index: The number's place in the layer's output (of a gate, in its first output).
+            unit: In place of `index`, the last number of it, for outputs of shape (samples, units).
+            sample: With `unit`, the first number of it.
+            call: Which call of the layer, where it has several: the step of a recurrent cell, the
+                use of a shared layer.
+            terms: How many terms of a sum are drawn; one wire has the exact sum of the others.
+
+        Returns:
+            The neuron, a `Circuit`.
+
+        Raises:
+            UsageError: No such layer ran (the nearest names are offered), or the index is out of
+                range (the range is named).
+            TraceError: Only a summary of the value was kept, or it holds no real numbers.
+
+        Example:
+            >>> neuron = trace.neuron("dense", unit=3)
+            >>> print(neuron)
+            >>> neuron.follow()[0].name
+            'max_pooling2d[0, 5, 6, 1]'
+        """
+        value = known_value(what, call, self.calls)
+        return open_neuron(value, index_of(value, index, unit, sample), terms)
 
     def calls_of(self, layer: str) -> list[LayerCall]:
         """The calls of a layer, by its name or path.

@@ -1,0 +1,182 @@
+"""`trace.neuron`: one number of a real network, opened as a circuit."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from gatescope.circuits.circuit import Circuit
+from gatescope.circuits.wires import Wire
+from gatescope.errors import GatescopeError, TraceError, UsageError
+from gatescope.scope.moves import Element, Origins
+from gatescope.scope.opening import Opening, label
+from gatescope.scope.record import Index, Value
+
+
+@final
+class Neuron(Circuit):
+    """One number of a network as a circuit of scalar gates, with values and gradients.
+
+    The inputs of the circuit are what its layer got from other layers, from its weights and from
+    the batch. Of a large sum the largest terms are drawn; one wire has the exact sum of the others.
+    Gradients are those that flow through this number: a wire's own gradient in the trace adds up
+    what flows through all that use it.
+
+    Attributes:
+        name: The layer and the index, such as `conv2d[0, 5, 7, 12]`.
+        element: The number of the trace that was opened.
+    """
+
+    def __init__(self, element: Element, terms: int) -> None:
+        self.name, self.element, self._terms = label(element), element, terms
+        gate = element.value.gate
+        self._opening = Opening(gate.call if gate else None, terms)
+        output = self._opening.wire(element)
+        super().__init__([output])
+        self._share = self._evaluate()
+
+    def _evaluate(self) -> dict[Wire, float]:
+        """Sets values and gradients; returns each wire's share in the output."""
+        share: dict[Wire, float] = {}
+        gradient = self.element.gradient
+        try:
+            self.forward()
+            self.backward()
+            for wire in self.wires:
+                if wire.value is not None and wire.gradient is not None:
+                    share[wire] = wire.value * wire.gradient
+            self.backward(1.0 if gradient is None else gradient)
+        except GatescopeError:  # NaN or infinity somewhere: the trace has what there is
+            for wire, element in self._opening.elements.items():
+                wire.gradient = element.gradient
+        for wire, element in self._opening.elements.items():
+            wire.value = element.number
+        return share
+
+    @property
+    def contributions(self) -> dict[str, float]:
+        """What each input of the circuit adds to the number, by its derivative: the largest first.
+
+        A weight and what it is multiplied with have the same share.
+        """
+        shares = {name: self._share.get(wire, 0.0) for name, wire in self.inputs.items()}
+        return dict(sorted(shares.items(), key=lambda share: -abs(share[1])))
+
+    def element_of(self, wire: Wire) -> Element | None:
+        """The number of the trace that a wire stands for; None for one inside an operation."""
+        return self._opening.elements.get(wire)
+
+    def follow(self, most: int = 3) -> list[Neuron]:
+        """Opens the inputs that contributed most, the largest first.
+
+        Args:
+            most: How many at most.
+
+        Returns:
+            Neurons of the layers before; none where only the batch and weights are left.
+
+        Example:
+            >>> [neuron.name for neuron in trace.neuron("dense", unit=3).follow()]
+            ['max_pooling2d[0, 5, 6, 1]', 'max_pooling2d[0, 5, 5, 1]', …]
+        """
+        behind = [self.element_of(self.inputs[name]) for name in self.contributions]
+        opened = [element for element in behind if element and _can_open(element)]
+        return [Neuron(element, self._terms) for element in opened[:most]]
+
+    def path(self) -> list[Neuron]:
+        """This neuron, its largest input, that one's largest input, and on to the batch.
+
+        Example:
+            >>> print(*(neuron.name for neuron in neuron.path()), sep=" ← ")
+            dense[0, 3] ← max_pooling2d[0, 5, 6, 1] ← conv2d[0, 10, 13, 1]
+        """
+        found = [self]
+        while behind := found[-1].follow(1):
+            found += behind
+        return found
+
+
+def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
+    """Opens an element of a value.
+
+    Raises:
+        UsageError: The index is out of range.
+        TraceError: Only a summary of the value was kept, or its elements are no real numbers.
+    """
+    if not value.is_float:
+        raise TraceError(
+            f"{label_of(value)} holds {value.dtype}, which has no neurons",
+            "a value of real numbers",
+            "name a layer that computes with floats",
+        )
+    if value.tensor is None:
+        raise TraceError(
+            f"only a summary of {label_of(value)} was kept",
+            "a value that the memory budget had room for",
+            "gs.trace(…, memory_budget=4 * 2**30), or a smaller batch",
+        )
+    element = Element(value, int(np.ravel_multi_index(_checked(value, index), value.shape)))
+    return Neuron(_inside(element), terms)
+
+
+def index_of(value: Value, index: Index | None, unit: int | None, sample: int) -> Index:
+    """An index from what of it was given.
+
+    Raises:
+        UsageError: It takes more to say which element is meant.
+    """
+    if index is not None:
+        return tuple(index)
+    rank = len(value.shape)
+    if rank == 2 and unit is not None:
+        return (sample, unit)
+    if rank < 2 and unit is None:
+        return (sample,)[:rank]
+    last = ", ".join(str(size - 1) for size in value.shape)
+    raise UsageError(
+        f"{label_of(value)} has {_sizes(value)} elements, and it was not said which one",
+        f"an index of {rank} numbers, up to ({last})",
+        f"trace.neuron(…, {tuple(size // 2 for size in value.shape)})",
+    )
+
+
+def _checked(value: Value, index: Index) -> Index:
+    shape = value.shape
+    if len(index) == len(shape) and all(
+        -size <= place < size for place, size in zip(index, shape, strict=True)
+    ):
+        return tuple(place % size for place, size in zip(index, shape, strict=True))
+    ranges = ", ".join(f"0 to {size - 1}" for size in shape)
+    raise UsageError(
+        f"{label_of(value)} has no element {list(index)}",
+        f"{len(shape)} numbers, in the ranges ({ranges})",
+        f"trace.neuron(…, {tuple(size // 2 for size in shape)})",
+    )
+
+
+def label_of(value: Value) -> str:
+    """A value's name without an index."""
+    return label(Element(value, 0)).partition("[")[0]
+
+
+def _sizes(value: Value) -> str:
+    return " × ".join(map(str, value.shape)) or "no"
+
+
+def _inside(element: Element) -> Element:
+    """Goes on, where a layer only hands on what layers inside it made, to where they made it.
+
+    The output of a recurrent layer is one of its cell's, at some step.
+    """
+    gate = element.value.gate
+    if gate is None or gate.call is None:
+        return element
+    origin = Origins().origin(element)
+    made = origin.value.gate if origin else None
+    return origin if origin and made and made.call and made.call.within(gate.call) else element
+
+
+def _can_open(element: Element) -> bool:
+    gate = element.value.gate
+    return gate is not None and any(value.is_float for value in gate.inputs)
