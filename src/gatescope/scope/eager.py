@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -87,11 +88,24 @@ def run(
         outputs: How many outputs it has.
         recorded: Whether gradient tapes are told.
     """
-    flat = tuple(part for pair in attributes.items() for part in pair)
+    settings = {**_defaults(operation), **attributes} if recorded else attributes
+    flat = tuple(part for pair in settings.items() for part in pair)
     found = list(execute.quick_execute(operation, outputs, list(inputs), flat, context.context()))
     if recorded:
         execute.record_gradient(operation, list(inputs), flat, found)
     return found
+
+
+@cache
+def _defaults(operation: str) -> Mapping[str, Any]:
+    """The settings that an operation has where it was not told others; gradients ask for them."""
+    definition = op_def_registry.get(operation)
+    rows = definition.attr if definition else ()
+    given = {row.name: row.default_value for row in rows if row.HasField("default_value")}
+    plain = {name: value.WhichOneof("value") for name, value in given.items()}
+    return {
+        name: getattr(given[name], kind) for name, kind in plain.items() if kind in ("b", "i", "f")
+    }
 
 
 def is_stateful(operation: str) -> bool:

@@ -8,13 +8,23 @@ import numpy as np
 import tensorflow as tf
 
 from gatescope.scope import eager
-from gatescope.scope.record import Array, Gate, Value
+from gatescope.scope.record import Array, Gate, Index, Value
 
 MOVES = frozenset(
     [
         *("BatchToSpaceND", "BroadcastTo", "CheckNumerics", "ConcatV2", "DepthToSpace"),
         *("EnsureShape", "ExpandDims", "GatherNd", "GatherV2", "Identity", "MatrixBandPart"),
-        *("MirrorPad", "Pack", "Pad", "PadV2", "Reshape", "ReverseSequence", "ReverseV2", "Roll"),
+        *(
+            "MirrorPad",
+            "Pack",
+            "Pad",
+            "PadV2",
+            "RaggedTensorToTensor",
+            "Reshape",
+            "ReverseSequence",
+            "ReverseV2",
+            "Roll",
+        ),
         *("Slice", "Snapshot", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze"),
         *("StridedSlice", "Tile", "Transpose", "Unpack"),
     ]
@@ -28,7 +38,7 @@ class Element(NamedTuple):
     flat: int
 
     @property
-    def index(self) -> tuple[int, ...]:
+    def place(self) -> Index:
         """Its place along each axis."""
         return tuple(map(int, np.unravel_index(self.flat, self.value.shape)))
 
@@ -90,15 +100,12 @@ class Origins:
 
 
 def moves(gate: Gate) -> bool:
-    """Whether a gate only hands real numbers on; a cast does but for rounding."""
-    if not gate.outputs[0].is_float or any(value.tensor is None for value in gate.inputs):
-        return False
-    return gate.op in MOVES or (gate.op == "Cast" and gate.inputs[0].is_float)
+    """Whether a gate only hands real numbers on."""
+    kept = all(value.tensor is not None for value in gate.inputs)
+    return gate.op in MOVES and gate.outputs[0].is_float and kept
 
 
 def _moved_numbers(gate: Gate) -> list[Array]:
-    if gate.op == "Cast":
-        return [np.arange(1, 1 + int(np.prod(gate.outputs[0].shape)))]
     inputs, start = [], 1
     for value in gate.inputs:
         tensor = value.tensor

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 
 from gatescope.circuits.circuit import Circuit
+from gatescope.circuits.failures import nearest
 from gatescope.circuits.wires import Wire
 from gatescope.errors import GatescopeError, TraceError, UsageError
 from gatescope.scope.moves import Element, Origins
@@ -31,7 +32,7 @@ class Neuron(Circuit):
     def __init__(self, element: Element, terms: int) -> None:
         self.name, self.element, self._terms = label(element), element, terms
         gate = element.value.gate
-        self._opening = Opening(gate.call if gate else None, terms)
+        self._opening = Opening(gate, terms)
         output = self._opening.wire(element)
         super().__init__([output])
         self._share = self._evaluate()
@@ -67,32 +68,40 @@ class Neuron(Circuit):
         """The number of the trace that a wire stands for; None for one inside an operation."""
         return self._opening.elements.get(wire)
 
-    def follow(self, most: int = 3) -> list[Neuron]:
-        """Opens the inputs that contributed most, the largest first.
+    def follow(self, most: int = 3, to: str | None = None) -> list[Neuron]:
+        """Opens the inputs that contributed most, the largest first, weights left out.
 
         Args:
             most: How many at most.
+            to: Only those that come from this input of the network, such as `photo`.
 
         Returns:
             Neurons of the layers before; none where only the batch and weights are left.
+
+        Raises:
+            UsageError: This number comes from no such input.
 
         Example:
             >>> [neuron.name for neuron in trace.neuron("dense", unit=3).follow()]
             ['max_pooling2d[0, 5, 6, 1]', 'max_pooling2d[0, 5, 5, 1]', …]
         """
+        _check_source(self.element.value, to)
         behind = [self.element_of(self.inputs[name]) for name in self.contributions]
-        opened = [element for element in behind if element and _can_open(element)]
+        opened = [part for part in behind if part and part.value.gate and _sources(part.value, to)]
         return [Neuron(element, self._terms) for element in opened[:most]]
 
-    def path(self) -> list[Neuron]:
+    def path(self, to: str | None = None) -> list[Neuron]:
         """This neuron, its largest input, that one's largest input, and on to the batch.
+
+        Args:
+            to: See `follow`.
 
         Example:
             >>> print(*(neuron.name for neuron in neuron.path()), sep=" ← ")
             dense[0, 3] ← max_pooling2d[0, 5, 6, 1] ← conv2d[0, 10, 13, 1]
         """
         found = [self]
-        while behind := found[-1].follow(1):
+        while behind := found[-1].follow(1, to):
             found += behind
         return found
 
@@ -177,6 +186,26 @@ def _inside(element: Element) -> Element:
     return origin if origin and made and made.call and made.call.within(gate.call) else element
 
 
-def _can_open(element: Element) -> bool:
-    gate = element.value.gate
-    return gate is not None and any(value.is_float for value in gate.inputs)
+def _check_source(value: Value, to: str | None) -> None:
+    if to is None or _sources(value, to):
+        return
+    known = sorted(_sources(value, None))
+    raise UsageError(
+        f"{label_of(value)} does not come from an input {to!r}",
+        f"one of {', '.join(known)}" if known else "no name: it comes from weights alone",
+        nearest(to, known) or "leave it out to follow all",
+    )
+
+
+def _sources(value: Value, to: str | None) -> set[str]:
+    """The names of what the network was given that gates made a value of; only `to` if told."""
+    seen, waiting, found = {value}, [value], set[str]()
+    while waiting:
+        current = waiting.pop()
+        if current.kind == "input" and to in (None, current.name, current.name.partition("[")[0]):
+            found.add(current.name)
+        for source in current.gate.inputs if current.gate else ():
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return found

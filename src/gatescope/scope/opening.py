@@ -1,4 +1,4 @@
-"""Opens an element of a trace as scalar gates, down to where its layer's call began.
+"""Opens an element of a trace as scalar gates, down to where its layer's call or step began.
 
 Each operation has a rule: `sums.PRODUCTS` for sums of products, `ELEMENTWISE` for one expression of
 the elements at the same place, `RULES` for the rest. An operation without one is opened by its
@@ -20,13 +20,13 @@ from gatescope.circuits.expressions import parse
 from gatescope.circuits.wires import Wire, apply
 from gatescope.scope import eager
 from gatescope.scope.moves import Element, Origins
-from gatescope.scope.record import Gate, LayerCall, Value
+from gatescope.scope.record import Gate, Value
 from gatescope.scope.sums import PRODUCTS, Places, Products, broadcast_flat, pooled, reduced
 
 Floats = npt.NDArray[np.float64]
 
 _FEWER = 3  # terms of a sum inside a sum, as a share of those outside
-_MOST_WIRES, _DEEPEST = 600, 80
+_MOST_WIRES, _DEEPEST = 250, 80
 
 ELEMENTWISE: Mapping[str, str] = MappingProxyType(
     {
@@ -68,17 +68,19 @@ class Opening:
     """Wires for elements, made once each.
 
     Args:
-        call: The call of a layer whose gates are opened; what comes from outside is an input.
+        gate: Where the element was made. What other calls of layers made, or other steps of a
+            loop, is an input.
         terms: How many terms of a sum are opened; the others are one wire, with their exact sum.
 
     Attributes:
         elements: The element that a wire stands for, where it stands for one.
     """
 
-    def __init__(self, call: LayerCall | None, terms: int) -> None:
+    def __init__(self, gate: Gate | None, terms: int) -> None:
         self.elements: dict[Wire, Element] = {}
         self.origins = Origins()
-        self._call, self._terms = call, terms
+        self._within = (gate.call, gate.step) if gate else None
+        self._terms = terms
         self._wires: dict[Element, Wire] = {}
         self._names: dict[str, int] = {}
         self._inside = 0  # how many sums the present element is inside of
@@ -108,18 +110,20 @@ class Opening:
         small = len(self._wires) < _MOST_WIRES and self._depth < _DEEPEST and self._most
         kept = all(value.tensor is not None for value in gate.values)
         closed = gate.opaque or not eager.has_gradient(gate.op)
-        inside = gate.call is self._call and element.value.is_float
+        inside = (gate.call, gate.step) == self._within and element.value.is_float
         return bool(small) and kept and inside and not (closed or eager.is_stateful(gate.op))
 
     def input(self, element: Element) -> Wire:
         """An element that is not opened: an input of the circuit, or a constant of the network."""
-        if element.value.kind == "constant":
-            return Wire(value=element.number)
-        if element not in self._wires:
-            made = Wire(self._unique(label(element)), element.number)
-            self._wires[element] = made
-            self.elements[made] = element
-        return self._wires[element]
+        origin = self.origins.origin(element)
+        if origin is None:
+            return Wire(value=0.0)
+        if origin.value.kind == "constant":
+            return Wire(value=origin.number)
+        if origin not in self._wires:
+            self._wires[origin] = made = Wire(self._unique(label(origin)), origin.number)
+            self.elements[made] = origin
+        return self._wires[origin]
 
     def _unique(self, name: str) -> str:
         self._names[name] = count = self._names.get(name, 0) + 1
@@ -163,7 +167,7 @@ class Opening:
 
 def open_element(opening: Opening, gate: Gate, element: Element) -> Wire | None:
     """The wire of an element by the rule of its gate; None where it stays closed."""
-    index = element.index
+    index = element.place
     if gate.op in ELEMENTWISE:
         return _elementwise(opening, gate, index)
     if gate.op in PRODUCTS and element.value is gate.outputs[0]:
@@ -198,7 +202,7 @@ def label(element: Element) -> str:
             name = "/".join(value.variable.name.split("/")[-2:])
         elif gate.step:
             name += f"@{gate.step}"
-    place = ", ".join(map(str, element.index))
+    place = ", ".join(map(str, element.place))
     return f"{name}[{place}]" if place else name
 
 
@@ -249,15 +253,24 @@ def _add_n(opening: Opening, gate: Gate, element: Element) -> Wire:
     )
 
 
+def _cast(opening: Opening, gate: Gate, element: Element) -> Wire | None:
+    before = Element(gate.inputs[0], element.flat)
+    if not before.value.is_float:
+        return None
+    rounding = element.number - before.number
+    wire = opening.wire(before)
+    return wire + Wire(value=rounding) if rounding else wire
+
+
 def _select(opening: Opening, gate: Gate, element: Element) -> Wire:
     condition, yes, no = gate.inputs
-    places = [broadcast_flat(element.index, value.shape) for value in gate.inputs]
+    places = [broadcast_flat(element.place, value.shape) for value in gate.inputs]
     chosen = bool(Element(condition, places[0]).number)
     return opening.wire(Element(yes, places[1]) if chosen else Element(no, places[2]))
 
 
 def _div_no_nan(opening: Opening, gate: Gate, element: Element) -> Wire:
-    a, b = (Element(value, broadcast_flat(element.index, value.shape)) for value in gate.inputs)
+    a, b = (Element(value, broadcast_flat(element.place, value.shape)) for value in gate.inputs)
     return opening.wire(a) / opening.wire(b) if b.number else Wire(value=0.0)
 
 
@@ -273,12 +286,12 @@ def _largest(opening: Opening, value: Value, places: Places) -> Wire:
 
 
 def _max_pool(opening: Opening, gate: Gate, element: Element) -> Wire | None:
-    places = pooled(gate, element.index)
+    places = pooled(gate, element.place)
     return None if places is None else _largest(opening, gate.inputs[0], places)
 
 
 def _max(opening: Opening, gate: Gate, element: Element) -> Wire | None:
-    places = reduced(gate, element.index)
+    places = reduced(gate, element.place)
     numbers = _numbers(gate.inputs[0], places)
     if np.count_nonzero(numbers == numbers.max()) > 1:
         return None  # TensorFlow shares the gradient among equal winners: their derivatives tell
@@ -364,6 +377,7 @@ def _dense(slope: Any) -> npt.NDArray[Any] | None:
 RULES: Mapping[str, Callable[[Opening, Gate, Element], Wire | None]] = MappingProxyType(
     {
         "AddN": _add_n,
+        "Cast": _cast,
         "DivNoNan": _div_no_nan,
         "LogSoftmax": _log_softmax,
         "Max": _max,
