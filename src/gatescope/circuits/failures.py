@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatescope.circuits.gates import GATES, Gate, functions
 from gatescope.circuits.wires import Wire
 from gatescope.circuits.words import SIGNS, expression, number
-from gatescope.errors import GateError, UsageError
+from gatescope.errors import GateError, UsageError, nearest
 
 if TYPE_CHECKING:
     from gatescope.circuits.circuit import Circuit
@@ -75,12 +74,6 @@ def wrong_count(gate: Gate, count: int) -> UsageError:
         f"{right} input{'s' * (right != 1)}",
         f"{gate.name}({', '.join('ab'[:right])})",
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Offers the known names that are most like a wrong one; nothing where none is."""
-    near = get_close_matches(name, list(known), n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def finite(value: float | str, what: str) -> float:
