@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
-    from gatescope.circuits.expressions import circuit
+    from gatescope.circuits.circuit import circuit
     from gatescope.circuits.wires import wire
 
 # The only import-time settings, which must stand before TensorFlow loads. One silences what that
@@ -26,7 +26,7 @@ __all__ = ["Captioner", "__version__", "circuit", "load_captioner", "wire"]
 
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
-    "circuit": "gatescope.circuits.expressions",
+    "circuit": "gatescope.circuits.circuit",
     "load_captioner": "gatescope.caption.captioner",
     "wire": "gatescope.circuits.wires",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from math import inf, nan
 from xml.etree import ElementTree
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 import gatescope as gs
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.gates import GATES
+from gatescope.circuits.notation import number
 from gatescope.circuits.view import diagram, history
-from gatescope.circuits.words import number
+from gatescope.circuits.wires import Wire
+from gatescope.errors import GateError
 
 
 def neuron() -> Circuit:
@@ -69,6 +72,57 @@ def test_constants_are_not_talked_about() -> None:
     (sentence,) = computed("x**2", x=3).explain()
     assert "on 2" not in sentence
     assert computed("2*3").explain() == ["multiply swaps"]
+
+
+def from_elsewhere(value: float) -> Circuit:
+    """A circuit whose numbers come from a trace, one of them no finite one."""
+    w, x, others = Wire("w", value), Wire("x", 3.0), Wire("others", -1.0)
+    product = w * x
+    out = (product + others).relu()
+    for wire, number_, slope in ((w, value, 1.5), (x, 3.0, value), (product, value, 0.5)):
+        wire.value, wire.gradient = number_, slope
+    others.gradient, out.value, out.gradient = 0.5, value, 1.0
+    out.inputs[0].value, out.inputs[0].gradient = value, 0.5
+    return Circuit([out], train=["w"])
+
+
+def test_numbers_from_elsewhere_are_shown_without_a_run() -> None:
+    circuit = from_elsewhere(2.0)
+    assert "1.50" in str(circuit) and "1.50" in circuit.to_svg()
+    assert "the gradient on w is upstream 0.50 × x 3.00 = 1.50" in circuit.explain()[-1]
+    assert circuit.to_dict()["wires"][0]["gradient"] == 1.5
+    assert circuit.failure is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "plain"), [(nan, "NaN", "NaN"), (inf, "inf", "inf"), (-inf, "−inf", "-inf")]
+)
+def test_what_is_not_finite_shows_as_such(value: float, text: str, plain: str) -> None:
+    circuit = from_elsewhere(value)
+    assert str(circuit).count(text) >= 4
+    texts = [text.text for text in ElementTree.fromstring(circuit.to_svg()).iter()]  # noqa: S314
+    assert texts.count(text) == 5
+    told = json.loads(json.dumps(circuit.to_dict(), allow_nan=False))
+    assert told["wires"][0]["value"] == told["wires"][1]["gradient"] == plain
+    assert any(text in sentence for sentence in circuit.explain())
+    assert float(plain) == value or value != value
+    assert text in str(Circuit([Wire(value=value).relu()])) and "?" in str(Circuit([Wire().relu()]))
+
+
+def test_a_run_through_nan_names_the_gate() -> None:
+    with pytest.raises(GateError, match="NaN × 3 has no value: the gate 'mul' in w"):
+        from_elsewhere(nan).forward()
+    with pytest.raises(GateError, match="the gradient through NaN × 3 is no number"):
+        from_elsewhere(nan).backward()
+
+
+def test_a_subclass_is_a_circuit() -> None:
+    class Neuron(Circuit):
+        pass
+
+    neuron = Neuron(from_elsewhere(2.0).outputs, ["w"])
+    assert neuron.train(toward=2, steps=1)[0].loss == 9.0
+    assert neuron.compile().forward(w=1.0) == 2.0
 
 
 def test_nothing_is_explained_before_it_is_computed() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gatescope.circuits.expressions import parse
-from gatescope.circuits.failures import finite
+from gatescope.circuits.refusals import finite
 from gatescope.circuits.wires import Wire
 from gatescope.errors import UsageError, nearest
 
