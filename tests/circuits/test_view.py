@@ -14,7 +14,7 @@ import gatescope as gs
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.gates import GATES
 from gatescope.circuits.notation import number
-from gatescope.circuits.view import diagram, history
+from gatescope.circuits.view import diagram, history, nodes_of
 from gatescope.circuits.wires import Wire
 from gatescope.errors import GateError
 
@@ -222,3 +222,78 @@ heavy = {"numpy", "igraph", "PIL", "rich", "typer", "pydantic", "tensorflow", "k
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TERMS = "a*x + b*y + (c*z + d) + others"
+
+
+def of_five_terms(text: str = f"relu({TERMS})") -> Circuit:
+    return computed(text, a=1.0, b=2.0, c=3.0, d=4.0, x=1.0, y=1.0, z=1.0, others=-0.5)
+
+
+def symbols(circuit: Circuit) -> list[str]:
+    return [node.label for node in nodes_of(circuit) if node.inputs]
+
+
+def test_a_long_sum_is_drawn_as_one() -> None:
+    circuit = of_five_terms()
+    assert symbols(circuit) == ["×", "×", "×", "Σ", "relu"]
+    nodes = nodes_of(circuit)
+    (total,) = (node for node in nodes if node.label == "Σ")
+    assert [nodes[place].label for place in total.inputs] == ["×", "×", "×", "d", "others"]
+    assert (total.above, total.below) == ("9.50", "1.00")
+    assert "Σ" in str(circuit) and "Σ" in circuit.to_svg()
+    assert "Σ" in diagram(circuit, 30) and "+ " not in str(circuit)
+    assert [wire["gate"] for wire in circuit.to_dict()["wires"]].count("add") == 4
+
+
+def test_a_long_sum_has_one_sentence() -> None:
+    sentences = of_five_terms().explain()
+    assert sentences[0].endswith(
+        "the gradient on the sum of 5 terms is upstream 1.00 × 1.00 = 1.00"
+    )
+    assert sentences[1] == "plus hands on: each of its 5 terms gets 1.00"
+    assert len(sentences) == 5
+    assert computed("x + x + x + x + x", x=1).explain() == [
+        "plus hands on: each of its 5 terms gets 1.00",
+        "x is used 5 times, its gradients add up: 1.00 + 1.00 + 1.00 + 1.00 + 1.00 = 5.00",
+    ]
+
+
+def test_shorter_sums_and_those_used_elsewhere_are_drawn_gate_by_gate() -> None:
+    assert symbols(computed("a + b + c + d", a=1, b=2, c=3, d=4)) == ["+", "+", "+"]
+    a, b, c, d, e = (gs.wire(name, 1.0) for name in "abcde")
+    part = a + b
+    assert symbols(Circuit([part + c + d + e, part])) == ["+", "+", "+", "+"]
+    assert symbols(Circuit([(part + c + d + e) * part])) == ["+", "+", "+", "+", "×"]
+    assert symbols(Circuit([part + c + d + e + part])) == ["+", "Σ"]
+    part.name = "half"
+    assert symbols(Circuit([part + c + d + e])) == ["half", "+", "+", "+"]
+
+
+def test_a_sum_that_fails_on_the_way_shows_where() -> None:
+    circuit = gs.circuit("a + b + c + d + e", a=1e308, b=1e308, c=1.0, d=1.0, e=1.0)
+    with pytest.raises(GateError, match="larger than any float"):
+        circuit.forward()
+    assert symbols(circuit)[0] == "+✗"
+
+
+def test_a_sum_of_thousands_is_found_without_recursion() -> None:
+    total = gs.wire("x", 1.0)
+    for _ in range(5_000):
+        total = 0.5 + total
+    circuit = gs.circuit(total)
+    circuit.forward()
+    circuit.backward()
+    assert symbols(circuit) == ["Σ"]
+    assert circuit.explain() == ["plus hands on: each of its 5001 terms gets 1.00"]
+
+
+def test_names_of_weights_are_whole_or_keep_their_indices() -> None:
+    circuit = Circuit(
+        [Wire("dense/kernel[1577, 3]", 1.0) * Wire("decoder/lstm/recurrent_kernel[12, 3]")]
+    )
+    assert [node.label for node in nodes_of(circuit)[:2]] == [
+        "dense/kernel[1577, 3]",
+        "decoder/l…rent_kernel[12, 3]",
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from gatescope.circuits.graph import Graph
 from gatescope.circuits.notation import expressions, number
+from gatescope.circuits.sums import SYMBOL, long_sums
 from gatescope.circuits.wires import Wire
 from gatescope.circuits.words import explain_graph
 from gatescope.report.cells import aligned
@@ -16,7 +17,7 @@ from gatescope.report.graph import Kind, Node, Style, text_graph
 _WIDTH = 100
 _ORDERED = frozenset({"sub", "div", "pow"})
 _NONE = "–"
-_LONGEST_LABEL, _LONGEST_ENTRY, _LONGEST_TITLE = 16, 48, 2_000
+_LONGEST_LABEL, _LONGEST_ENTRY, _LONGEST_TITLE = 28, 48, 2_000
 _MOST_STEPS = 22
 
 
@@ -47,26 +48,41 @@ def diagram(
 
 
 def nodes_of(graph: Graph) -> list[Node]:
-    """The circuit's wires for `report.graph`, in the order of `circuit.wires`."""
-    places = {wire: place for place, wire in enumerate(graph.wires)}
-    return [_node(graph, wire, places) for wire in graph.wires]
+    """What `report.graph` draws: the circuit's wires in their order, each long sum as one."""
+    sums = long_sums(graph)
+    wires = [wire for wire in graph.wires if wire not in sums.partial]
+    places = {wire: place for place, wire in enumerate(wires)}
+    return [_node(graph, wire, tuple(places[end] for end in sums.inputs(wire))) for wire in wires]
 
 
-def _node(graph: Graph, wire: Wire, places: dict[Wire, int]) -> Node:
+def _node(graph: Graph, wire: Wire, inputs: tuple[int, ...]) -> Node:
     if not (wire.gate or wire.name):
         return Node(_constant(wire.value), kind="constant")
     above, below = _numbers(wire)
     kind = _kind(graph, wire)
-    label = wire.name or (wire.gate.symbol if wire.gate else "")
+    label = wire.name or _symbol(wire, len(inputs))
     label += "✗" * (kind == "failed")
     return Node(
-        label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
-        inputs=tuple(places[end] for end in wire.inputs),
+        label=_shortened(label),
+        inputs=inputs,
         above=above,
         below=below,
         kind=kind,
         ordered=wire.gate is not None and wire.gate.name in _ORDERED,
     )
+
+
+def _shortened(label: str) -> str:
+    """Cut in the middle, so that a weight's name keeps its indices."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    return f"{label[: _LONGEST_LABEL // 3]}…{label[_LONGEST_LABEL // 3 + 1 - _LONGEST_LABEL :]}"
+
+
+def _symbol(wire: Wire, inputs: int) -> str:
+    if wire.gate is None:
+        return "input"
+    return SYMBOL if inputs > len(wire.gate.derivatives) else wire.gate.symbol
 
 
 def _constant(value: float | None) -> str:
@@ -85,11 +101,11 @@ def _kind(graph: Graph, wire: Wire) -> Kind:
 
 def _listing(graph: Graph) -> str:
     """One line a wire, for circuits that no line can hold."""
-    names = expressions(graph.wires, _LONGEST_ENTRY)
+    names, sums = expressions(graph.wires, _LONGEST_ENTRY), long_sums(graph)
     rows = [
-        (names[wire], wire.gate.symbol if wire.gate else "input", *_numbers(wire))
+        (names[wire], _symbol(wire, len(sums.inputs(wire))), *_numbers(wire))
         for wire in graph.wires
-        if wire.gate or wire.name
+        if (wire.gate or wire.name) and wire not in sums.partial
     ]
     return aligned([("wire", "gate", "value", "gradient"), *rows], left=2)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from gatescope.circuits.gates import Gate, functions
 from gatescope.circuits.graph import Graph
 from gatescope.circuits.notation import expressions, number
+from gatescope.circuits.sums import long_sums
 from gatescope.circuits.wires import Wire
 
-_LONGEST_NAME = 24
+_LONGEST_NAME = 40
 _MOST_PARTS = 6
 
 
@@ -17,8 +18,8 @@ def explain_graph(graph: Graph) -> list[str]:
     """Says what every gate does to the gradient, from the outputs back to the inputs.
 
     Returns:
-        A sentence for each gate, and one for each wire whose gradients add up. What has no value
-        or gradient yet is left out.
+        A sentence for each gate, one for a whole sum of more than four terms, and one for each wire
+        whose gradients add up. What has no value or gradient yet is left out.
 
     Example:
         >>> circuit = gs.circuit("a*x", a=4, x=5)
@@ -27,7 +28,9 @@ def explain_graph(graph: Graph) -> list[str]:
         >>> circuit.explain()[0]
         'multiply swaps: the gradient on a is upstream 1.00 × x 5.00 = 5.00; on x …
     """
+    sums = long_sums(graph)
     names = expressions(graph.wires, _LONGEST_NAME)
+    names |= {wire: f"the sum of {len(terms)} terms" for wire, terms in sums.terms.items()}
     arriving: dict[Wire, list[float]] = {wire: [] for wire in graph.wires}
     sentences = []
     for wire in reversed(graph.wires):
@@ -36,9 +39,10 @@ def explain_graph(graph: Graph) -> list[str]:
             parts.append(wire.gradient - sum(parts))
         if len(parts) > 1 and (wire.gate or wire.name):
             sentences.append(_sum_of(names[wire], parts))
-        slopes = local_derivatives(wire)
-        if wire.gate and wire.gradient is not None and slopes:
-            for end, slope in zip(wire.inputs, slopes, strict=True):
+        ends = sums.inputs(wire)
+        slopes = [1.0] * len(ends) if wire in sums.terms else local_derivatives(wire)
+        if wire.gate and wire.gradient is not None and slopes and wire not in sums.partial:
+            for end, slope in zip(ends, slopes, strict=True):
                 arriving[end].append(wire.gradient * slope)
             sentences.append(_explain(wire, wire.gate, wire.gradient, slopes, names))
     return sentences
@@ -58,7 +62,12 @@ def local_derivatives(wire: Wire) -> tuple[float, ...]:
 def _explain(
     wire: Wire, gate: Gate, upstream: float, slopes: Sequence[float], names: Mapping[Wire, str]
 ) -> str:
-    """A gate's sentence: its words, then a product for each input that is no constant."""
+    """A gate's sentence: its words, then a product for each input that is no constant.
+
+    That of a long sum tells of all its terms at once.
+    """
+    if len(slopes) > len(gate.derivatives):
+        return f"{gate.words}: each of its {len(slopes)} terms gets {number(upstream)}"
     products: list[str] = []
     for end, slope, rule in zip(wire.inputs, slopes, gate.derivatives, strict=True):
         if end.gate or end.name:
