@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
-    from gatescope.circuits.expressions import circuit
+    from gatescope.circuits.circuit import circuit
     from gatescope.circuits.wires import wire
     from gatescope.scope.trace import trace
 
@@ -27,7 +27,7 @@ __all__ = ["Captioner", "__version__", "circuit", "load_captioner", "trace", "wi
 
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
-    "circuit": "gatescope.circuits.expressions",
+    "circuit": "gatescope.circuits.circuit",
     "load_captioner": "gatescope.caption.captioner",
     "trace": "gatescope.scope.trace",
     "wire": "gatescope.circuits.wires",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import NoReturn
 
 
@@ -93,3 +95,27 @@ def engine_missing(cause: ImportError) -> NoReturn:
         "one of Gatescope's engine extras",
         "pip install 'gatescope[cpu]'   (with an NVIDIA GPU: pip install 'gatescope[gpu]')",
     ) from cause
+
+
+def nearest(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
+    """Offers the known names that are most like a wrong one.
+
+    Args:
+        name: What the user typed.
+        known: What there is.
+        written: How to write one of these out, where a name is only a part of what to type.
+
+    Returns:
+        A question, to be an error's `fix`; nothing where no name is near.
+
+    Example:
+        >>> nearest("sigmod", ["sigmoid", "relu"])
+        "did you mean 'sigmoid'?"
+    """
+    return did_you_mean(map(written, get_close_matches(name, list(known), n=2, cutoff=0.5)))
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """The question that offers names; nothing where there are none."""
+    offered = " or ".join(map(repr, names))
+    return f"did you mean {offered}?" if offered else ""

@@ -11,7 +11,7 @@ import pytest
 from gatescope.catalog.lookup import CATALOG, folded
 from gatescope.catalog.pairs import PAIRS
 from gatescope.catalog.rows import Activation, Entry, Initializer, Loss, Optimizer
-from gatescope.circuits.expressions import circuit
+from gatescope.circuits.circuit import circuit
 
 NAMESPACES = {
     "losses": keras.losses,

@@ -13,7 +13,7 @@ from gatescope.catalog.initializers import INITIALIZERS
 from gatescope.catalog.optimizers import OPTIMIZERS
 from gatescope.catalog.rows import Initializer, Optimizer
 from gatescope.catalog.schedules import SCHEDULES
-from gatescope.circuits.expressions import circuit
+from gatescope.circuits.circuit import circuit
 
 FAN_IN, FAN_OUT = 300, 200
 CUT = 0.8796256610342398

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 import gatescope as gs
 from gatescope.circuits.expressions import parse
 from gatescope.circuits.gates import GATES
-from gatescope.circuits.wires import Wire, apply, wire
-from gatescope.circuits.words import expression
+from gatescope.circuits.wires import Wire, apply, expression, wire
 from gatescope.errors import UsageError
 
 

@@ -27,6 +27,14 @@ def test_a_missing_path_is_answered_by_names_like_it(tmp_path: Path) -> None:
     ]
 
 
+def test_of_many_names_like_it_two_are_offered(tmp_path: Path) -> None:
+    for place in range(9):
+        (tmp_path / f"photo{place}.jpg").touch()
+    with pytest.raises(UsageError) as caught:
+        existing(tmp_path / "photo77.jpg", "a photo")
+    assert caught.value.fix.count(".jpg") == 2
+
+
 @pytest.mark.parametrize("path", ["zzz", "no/where/at/all"])
 def test_a_missing_path_like_no_other_is_answered_by_the_present_folder(path: str) -> None:
     with pytest.raises(UsageError, match="check the path; this folder is"):

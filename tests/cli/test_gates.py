@@ -91,7 +91,7 @@ def test_a_training_that_runs_away_shows_its_steps(gatescope) -> None:
 
 
 def test_many_sentences_are_cut_short(gatescope) -> None:
-    answer = gatescope("gates", "+".join(["x"] * 60), "x=1")
+    answer = gatescope("gates", "-".join(["x"] * 60), "x=1")
     assert "· and 20 more, all of them with --json" in answer.out
 
 

@@ -125,7 +125,7 @@ def test_changes_that_contradict_the_recipe_are_told() -> None:
     [
         ("training.epoch", "training.epochs"),
         ("epochs", "training.epochs"),
-        ("training.low", "span.low or extra.low"),
+        ("training.low", "span.low' or 'extra.low"),
         ("trainning.dropout", "training.dropout"),
         ("training.epochs.more", "training.epochs"),
         ("sell", "cell"),
@@ -135,7 +135,7 @@ def test_an_unknown_name_is_answered_by_the_nearest(wrong: str, near: str) -> No
     error = failure(f"{wrong}=1")
     assert error.happened == f"there is no setting {wrong!r}"
     assert "training.dropout" in error.expected
-    assert error.fix.startswith(f"did you mean {near}")
+    assert error.fix.startswith(f"did you mean '{near}'")
 
 
 @pytest.mark.parametrize("name", ["zzzzzz", "", ".", "training..epochs.", "__class__"])

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gatescope.report.curves import Line
 from gatescope.report.figures import FORMATS, Drawing, figure_of_many, figure_of_one
+from gatescope.report.series import Series
 
 X = [-1.0, -0.5, 0.0, 0.5, 1.0]
 RELU = Drawing(
     "relu",
     "max(x, 0)",
     [
-        Line("output", X, [0.0, 0.0, 0.0, 0.5, 1.0]),
-        Line("derivative", X, [0.0, 0.0, nan, 1.0, 1.0]),
+        Series("output", X, [0.0, 0.0, 0.0, 0.5, 1.0]),
+        Series("derivative", X, [0.0, 0.0, nan, 1.0, 1.0]),
     ],
     "x",
     [(-float("inf"), 0.0)],

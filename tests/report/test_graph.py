@@ -22,7 +22,7 @@ def random_nodes(seed: int, size: int) -> list[Node]:
     while len(nodes) < size:
         ends = [
             draw.randrange(max(0, len(nodes) - 20), len(nodes))
-            for _ in range(draw.choice((1, 2, 2)))
+            for _ in range(draw.choice((1, 2, 2, 2, 7)))
         ]
         nodes.append(Node(draw.choice(("×", "+", "tanh")), tuple(ends), "123.45", "−0.01"))
     return nodes
@@ -89,6 +89,84 @@ def test_texts_are_whole_whatever_the_graph(seed: int) -> None:
     assert drawn.count("123.45") == sum(node.above == "123.45" for node in nodes)
     assert drawn.count("−0.01") == sum(node.below == "−0.01" for node in nodes)
     assert drawn.count("tanh") == sum(node.label == "tanh" for node in nodes)
+
+
+def many(terms: int, shared: int = 0) -> list[Node]:
+    """Products that a sum collects, and another sum of some of them."""
+    nodes = [Node(f"w[{place}]", (), "1.00", "0.50") for place in range(2 * terms)]
+    nodes += [Node("×", (place, place + 1), "2.00", "0.25") for place in range(0, 2 * terms, 2)]
+    products = tuple(range(2 * terms, 3 * terms))
+    nodes.append(Node("Σ", products, "9.00", "1.00"))
+    return [*nodes, Node("Π", products[:shared], "8.00", "1.00")] if shared else nodes
+
+
+def test_the_inputs_of_a_sum_meet_in_one_line() -> None:
+    nodes = [*(Node(name) for name in "abcd"), Node("Σ", (0, 1, 2, 3))]
+    assert text_graph(nodes, 60) == "\n".join(
+        [
+            "",
+            "a ──╮",
+            "    │",
+            "b ──┤",
+            "    │",
+            "    ├─ Σ ─→",
+            "    │",
+            "c ──┤",
+            "    │",
+            "d ──╯",
+        ]
+    )
+
+
+@pytest.mark.parametrize("terms", [5, 8, 12])
+def test_a_sum_of_many_products_is_narrow(terms: int) -> None:
+    drawn = text_graph(many(terms), 60) or ""
+    lines = drawn.splitlines()
+    assert "●" not in drawn and "┼" not in drawn
+    assert len({line.rindex("┤") for line in lines if line.endswith("┤")}) == 1
+    assert drawn.count("├─ Σ") == 1 and drawn.count("├─ ×") == terms
+
+
+def test_a_wire_into_two_sums_has_a_dot_where_it_joins_the_first() -> None:
+    drawn = text_graph(many(5, shared=4), 60) or ""
+    assert drawn.count("●") == 3  # of four shared wires one is the first sum's topmost
+
+
+def test_a_crossing_on_the_way_into_a_gate_is_no_joint() -> None:
+    # The line into the second gate is of both its inputs, and a third wire crosses it.
+    nodes = [Node("a"), Node("b"), Node("x"), Node("y"), Node("×", (0, 2)), Node("×", (0, 3))]
+    nodes += [Node("×", (1, 2)), Node("×", (1, 3)), Node("Σ", (4, 5, 6, 7))]
+    drawn = text_graph(nodes, 80) or ""
+    assert "┼" in drawn and "●" not in drawn
+
+
+@pytest.mark.parametrize("terms", [3, 5, 12, 40])
+def test_a_tree_is_drawn_in_the_order_of_its_inputs(terms: int) -> None:
+    nodes = many(terms)
+    plan = lay_out(nodes)
+    ys = [plan.boxes[place].y for place in nodes[-1].inputs]
+    assert ys == sorted(ys) and min(b - a for a, b in pairwise(ys)) >= 56
+    middle = plan.boxes[-1].y
+    assert middle == pytest.approx((ys[0] + ys[-1]) / 2)
+    leaves = [box.y for box in plan.boxes[: 2 * terms]]
+    assert leaves == sorted(leaves) and overlaps(plan) == []
+
+
+def test_tall_nodes_keep_their_distance() -> None:
+    nodes = many(12, shared=11)
+    plan = lay_out(nodes)
+    boxes, tall = plan.boxes, [9 * len(node.inputs) + 7 for node in nodes[-2:]]
+    assert abs(boxes[-1].y - boxes[-2].y) >= sum(tall) / 2 + 20
+    for box, height in zip(boxes[-2:], tall, strict=True):
+        assert box.y - height / 2 > 0 and box.y + height / 2 < plan.height
+
+
+def test_a_wire_past_layers_keeps_its_lane_in_a_tree() -> None:
+    nodes = [Node("a"), Node("exp", (0,)), Node("sin", (1,)), Node("b"), Node("cos", (3,))]
+    nodes.append(Node("×", (2, 4)))
+    plan = lay_out(nodes)
+    (lane,) = plan.lanes[4]
+    assert lane.y == plan.boxes[4].y
 
 
 def test_painting_adds_colour_and_nothing_else() -> None:

@@ -23,7 +23,8 @@ from gatescope.report.html import (
     side_by_side,
     table,
 )
-from gatescope.report.plots import Series, line_chart
+from gatescope.report.plots import line_chart
+from gatescope.report.series import Series
 
 HOSTILE = "</style></title><script>alert('x')</script><img src=x onerror=\"y\">&amp;\x00\ud800"
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)

@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from gatescope.report.plots import Series, line_chart
+from gatescope.report.plots import line_chart
+from gatescope.report.series import Series
 
 
 def chart(*series):

@@ -19,7 +19,7 @@ from gatescope.catalog.rows import (
     Schedule,
 )
 from gatescope.circuits.circuit import Circuit
-from gatescope.circuits.expressions import circuit as circuit_of
+from gatescope.circuits.circuit import circuit as circuit_of
 from gatescope.errors import GateError, UsageError
 
 _POINTS = 400  # an even number, so that the middle, where many have a corner, lies between two

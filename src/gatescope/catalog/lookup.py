@@ -12,8 +12,7 @@ from gatescope.catalog.optimizers import OPTIMIZERS
 from gatescope.catalog.regularizers import REGULARIZERS
 from gatescope.catalog.rows import Entry
 from gatescope.catalog.schedules import SCHEDULES
-from gatescope.circuits.failures import nearest
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 
 CATALOG: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from gatescope.catalog.rows import (
     Regularizer,
     Setting,
 )
-from gatescope.circuits.expressions import circuit
+from gatescope.circuits.circuit import circuit
 
 Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 

@@ -1,124 +1,60 @@
-"""The circuit: values go forward, gradients backward, parameters down their gradients."""
+"""Circuits: graphs of gates that train, compile, explain and show themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
-from gatescope.circuits import compiled, failures, training, view, words
-from gatescope.circuits.gates import functions
-from gatescope.circuits.wires import Wire, inputs_first
+from gatescope.circuits import compiled, training, view, words
+from gatescope.circuits.expressions import parse
+from gatescope.circuits.graph import Graph
+from gatescope.circuits.inputs import set_values
+from gatescope.circuits.wires import Wire
 
-Outputs = float | tuple[float, ...]  # the value of the one output, or those of several
 
-
-class Circuit:
-    """Gates between inputs and outputs; the wires carry the values and gradients.
+class Circuit(Graph):
+    """A graph of gates with all that can be done with it.
 
     Args:
-        outputs: The wires that the circuit is for; all that lead to them belong to it.
+        outputs: The wires that the circuit is for; all that lead to them belong to it. Values and
+            gradients that they have already are shown as they are.
         train: Names of the inputs that are parameters.
 
     Raises:
         UsageError: Two inputs share a name, or `train` names no input.
     """
 
-    def __init__(self, outputs: Sequence[Wire], train: Iterable[str] = ()) -> None:
-        self.outputs = tuple(outputs)
-        ordered = inputs_first(self.outputs)
-        leaves = [wire for wire in ordered if not wire.gate]
-        self.wires = (*leaves, *(wire for wire in ordered if wire.gate))
-        self.inputs = failures.by_name(wire for wire in leaves if wire.name)
-        self.parameters = {name: failures.find(self.inputs, name) for name in train}
-        self.history: list[training.Step] = []
-        self.failure: failures.Failure | None = None
-        self._leaves, place = leaves, {wire: place for place, wire in enumerate(self.wires)}
-        self._ends = [place[wire] for wire in self.outputs]
-        self._program = [
-            (*functions(wire.gate), place[wire.inputs[0]], place[wire.inputs[-1]])
-            for wire in self.wires
-            if wire.gate
-        ]
-
     train = training.train
-    compile = compiled.compile_circuit
-    explain = words.explain_circuit
+    compile = compiled.compile_graph
+    explain = words.explain_graph
     to_dict, to_svg = view.to_dict, view.to_svg
     __str__, _repr_html_ = view.diagram, view.to_svg
 
-    def forward(self, **values: float) -> Outputs:
-        """Computes the value of every wire.
 
-        Args:
-            **values: New values of inputs; the others keep theirs.
+def circuit(
+    source: str | Wire | Sequence[Wire], /, *, train: Iterable[str] = (), **values: float
+) -> Circuit:
+    """Makes a circuit from an expression, or from wires that operators have put together.
 
-        Returns:
-            The value of the output, or a tuple of those of several.
+    Args:
+        source: An expression, several with commas between them, or the wires that are outputs.
+        train: Names of the inputs that are parameters.
+        **values: Values of inputs; those left out can be given to `forward`.
 
-        Raises:
-            UsageError: An input has no value, or one that is no finite number.
-            GateError: A gate has no value; the wires that do not depend on it have theirs.
-        """
-        failures.set_values(self.inputs, values)
-        known = failures.known_values(self._leaves)
-        try:
-            for value, _, a, b in self._program:
-                known.append(value(known[a], known[b]))
-            sound = isfinite(sum(known))  # a single sum tells of an overflow anywhere
-        except (ArithmeticError, ValueError):
-            sound = False
-        self.failure = None
-        if not sound:
-            known = failures.values_gate_by_gate(self)
-        for wire, number in zip(self.wires, known, strict=True):
-            wire.value = number
-        ends = tuple(known[end] for end in self._ends)
-        return ends if len(ends) > 1 else ends[0]
+    Returns:
+        The circuit, nothing of it computed yet.
 
-    def backward(self, *upstream: float) -> None:
-        """Computes the gradient of the outputs' sum on every wire.
+    Raises:
+        UsageError: The expression holds what no circuit can, or a name or value does not fit it.
 
-        Args:
-            *upstream: What each output is given in place of 1, its share in the sum.
-
-        Raises:
-            UsageError: `upstream` has another number of values than there are outputs.
-            GateError: A gate has no gradient; the wires that do not depend on it have theirs.
-        """
-        seeds = failures.seeds(self, upstream)
-        if self.failure or any(wire.value is None for wire in self.wires):
-            self.forward()
-        values, gradients = failures.known_values(self.wires), [0.0] * len(self.wires)
-        for end, seed in zip(self._ends, seeds, strict=True):
-            gradients[end] += seed
-        try:
-            place = len(values)
-            for _, slopes, a, b in reversed(self._program):
-                place -= 1
-                gradient, (on_a, on_b) = (
-                    gradients[place],
-                    slopes(values[a], values[b], values[place]),
-                )
-                gradients[a] += gradient * on_a
-                gradients[b] += gradient * on_b
-            sound = isfinite(sum(gradients))
-        except (ArithmeticError, ValueError):
-            sound = False
-        if not sound:
-            gradients = failures.gradients_gate_by_gate(self, seeds)
-        for wire, number in zip(self.wires, gradients, strict=True):
-            wire.gradient = number
-
-    def step(self, learning_rate: float) -> Outputs:
-        """Moves each parameter down its gradient, then computes the values anew.
-
-        Args:
-            learning_rate: How far, as a multiple of the gradient.
-
-        Raises:
-            UsageError: There are no parameters or no gradients yet.
-            GateError: A gate has no value with the parameters moved.
-        """
-        for parameter, value, gradient in failures.movable(self):
-            parameter.value = value - learning_rate * gradient
-        return self.forward()
+    Example:
+        >>> neuron = gs.circuit("sigmoid(w*x + b)", w=2, x=-1, b=3, train=("w", "b"))
+        >>> neuron.forward()
+        0.7310585786300049
+    """
+    if isinstance(source, str):
+        outputs = parse(source)
+    else:
+        outputs = [source] if isinstance(source, Wire) else list(source)
+    built = Circuit(outputs, [train] if isinstance(train, str) else train)
+    set_values(built.inputs, values)
+    return built

@@ -6,14 +6,13 @@ import ast
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
-from gatescope.circuits import failures
 from gatescope.circuits.gates import FUNCTIONS, NUMBERS
-
-if TYPE_CHECKING:
-    from gatescope.circuits.circuit import Circuit
-    from gatescope.circuits.wires import Wire
+from gatescope.circuits.graph import Graph
+from gatescope.circuits.inputs import find
+from gatescope.circuits.refusals import finite, none_missing
+from gatescope.circuits.wires import Wire
 
 Value = Any  # a float of numbers, a NumPy array of arrays
 Outputs = Any  # a Value, or a tuple of those of several outputs
@@ -22,7 +21,7 @@ _FLOATS = {float}
 _TERMS = 50  # longer sums in one line would make Python's compiler recurse too deep
 
 
-def compile_circuit(circuit: Circuit) -> Compiled:
+def compile_graph(graph: Graph) -> Compiled:
     """Writes the circuit, as it is now, as straight-line functions.
 
     Returns:
@@ -35,7 +34,7 @@ def compile_circuit(circuit: Circuit) -> Compiled:
         >>> compiled.backward(x=np.array([5.0, 6.0]))[1]["a"]
         array([5., 6.])
     """
-    return Compiled(circuit)
+    return Compiled(graph)
 
 
 @final
@@ -48,10 +47,10 @@ class Compiled:
     or infinity where the circuit would say that a gate has no value.
     """
 
-    def __init__(self, circuit: Circuit) -> None:
-        self._circuit = circuit
-        self._defaults = {name: wire.value for name, wire in circuit.inputs.items()}
-        self.source = "\n".join(_source(circuit))
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._defaults = {name: wire.value for name, wire in graph.inputs.items()}
+        self.source = "\n".join(_source(graph))
         self._of_numbers = _functions(ast.parse(self.source), {**NUMBERS, "isfinite": isfinite})
         self._of_arrays: Mapping[str, Callable[..., Any]] | None = None
 
@@ -77,13 +76,13 @@ class Compiled:
     def _run(self, way: str, inputs: Mapping[str, Value]) -> Any:
         if not inputs.keys() <= self._defaults.keys():
             for name in inputs:
-                failures.find(self._circuit.inputs, name)
+                find(self._graph.inputs, name)
         given = {**self._defaults, **inputs}
         if set(map(type, given.values())) != _FLOATS:
-            failures.none_missing(given)
+            none_missing(given)
             if any(hasattr(value, "__array__") for value in inputs.values()):
                 return self._run_arrays(way, list(given.values()))
-            given = {name: failures.finite(value, name) for name, value in given.items()}
+            given = {name: finite(value, name) for name, value in given.items()}
         try:
             return self._of_numbers[way](*given.values())
         except (ArithmeticError, ValueError):
@@ -115,58 +114,58 @@ class Compiled:
 
     def _interpret(self, way: str, values: Mapping[str, float]) -> Any:
         """Lets the circuit say which gate fails, and leaves it as it was."""
-        circuit = self._circuit
-        before = [(wire, wire.value, wire.gradient) for wire in circuit.wires]
-        failure = circuit.failure
+        graph = self._graph
+        before = [(wire, wire.value, wire.gradient) for wire in graph.wires]
+        failure = graph.failure
         try:
-            outputs = circuit.forward(**values)
+            outputs = graph.forward(**values)
             if way == "forward":
                 return outputs
-            circuit.backward()
-            return outputs, [wire.gradient for wire in circuit.inputs.values()]
+            graph.backward()
+            return outputs, [wire.gradient for wire in graph.inputs.values()]
         finally:
             for wire, value, gradient in before:
                 wire.value, wire.gradient = value, gradient
-            circuit.failure = failure
+            graph.failure = failure
 
 
-def _source(circuit: Circuit) -> Iterator[str]:
+def _source(graph: Graph) -> Iterator[str]:
     """The two functions as Python. Users' names are not in it: wires are numbered."""
-    names = {wire: f"v{place}" for place, wire in enumerate(circuit.wires)}
-    names |= {wire: f"({wire.value!r})" for wire in circuit.wires if not (wire.gate or wire.name)}
-    inputs = ", ".join(names[wire] for wire in circuit.inputs.values())
-    outputs = ", ".join(names[wire] for wire in circuit.outputs)
-    outputs = f"({outputs})" if len(circuit.outputs) > 1 else outputs
-    forward = [*_values(circuit, names)]
+    names = {wire: f"v{place}" for place, wire in enumerate(graph.wires)}
+    names |= {wire: f"({wire.value!r})" for wire in graph.wires if not (wire.gate or wire.name)}
+    inputs = ", ".join(names[wire] for wire in graph.inputs.values())
+    outputs = ", ".join(names[wire] for wire in graph.outputs)
+    outputs = f"({outputs})" if len(graph.outputs) > 1 else outputs
+    forward = [*_values(graph, names)]
     yield from (f"def forward({inputs}):", *forward, f"    return {outputs}")
     yield from (f"def backward({inputs}):", *forward)
-    gradients = yield from _gradients(circuit, names)
+    gradients = yield from _gradients(graph, names)
     yield f"    return {outputs}, ({''.join(f'{gradient}, ' for gradient in gradients)})"
 
 
-def _values(circuit: Circuit, names: Mapping[Wire, str]) -> Iterator[str]:
-    for wire in circuit.wires:
+def _values(graph: Graph, names: Mapping[Wire, str]) -> Iterator[str]:
+    for wire in graph.wires:
         if wire.gate:
             yield f"    {names[wire]} = {_fill(wire.gate.rule, wire, names)}"
     # An overflow shows in whatever is added or multiplied with it, so those need no check.
-    told = {end for wire in circuit.wires if _hands_on(wire) for end in wire.inputs}
-    yield from _check([names[wire] for wire in circuit.wires if wire not in told])
+    told = {end for wire in graph.wires if _hands_on(wire) for end in wire.inputs}
+    yield from _check([names[wire] for wire in graph.wires if wire not in told])
 
 
 def _hands_on(wire: Wire) -> bool:
     return wire.gate is not None and wire.gate.name in _INFINITE_IF_AN_INPUT_IS
 
 
-def _gradients(circuit: Circuit, names: Mapping[Wire, str]) -> Generator[str, None, list[str]]:
+def _gradients(graph: Graph, names: Mapping[Wire, str]) -> Generator[str, None, list[str]]:
     """Lines that compute the gradients; returns those of the inputs.
 
     A gradient is one sum, of the same terms in the same order as the circuit adds up.
     """
-    terms: dict[Wire, list[str]] = {wire: [] for wire in circuit.wires}
+    terms: dict[Wire, list[str]] = {wire: [] for wire in graph.wires}
     gradients: dict[Wire, str] = {}
-    for output in circuit.outputs:
+    for output in graph.outputs:
         terms[output].append("1.0")
-    for wire in reversed(circuit.wires):
+    for wire in reversed(graph.wires):
         if not (wire.gate or wire.name):
             continue
         gradient = terms[wire][0]
@@ -177,7 +176,7 @@ def _gradients(circuit: Circuit, names: Mapping[Wire, str]) -> Generator[str, No
         for end, rule in zip(wire.inputs, wire.gate.derivatives if wire.gate else (), strict=True):
             slope = ast.parse(_fill(rule, wire, names), mode="eval").body
             terms[end].append(_times(gradient, slope))
-    found = [gradients[wire] for wire in circuit.inputs.values()]
+    found = [gradients[wire] for wire in graph.inputs.values()]
     yield from _check(found)
     return found
 

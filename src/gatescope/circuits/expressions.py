@@ -1,14 +1,13 @@
-"""Expressions as circuits: Python's own parser, then a whitelist. Nothing is ever evaluated."""
+"""Expressions as wires: Python's own parser, then a whitelist. Nothing is ever evaluated."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from gatescope.circuits.circuit import Circuit
-from gatescope.circuits.failures import finite, set_values, unknown_gate
 from gatescope.circuits.gates import GATES
+from gatescope.circuits.refusals import finite, unknown_gate
 from gatescope.circuits.wires import Wire, apply
 from gatescope.errors import UsageError
 
@@ -23,36 +22,6 @@ OPERATORS: Mapping[type[ast.AST], str] = MappingProxyType(
 )
 _LONGEST, _DEEPEST, _SHOWN = 100_000, 100, 40
 _ALLOWED = "numbers, names, + - * / **, brackets, and gates such as sigmoid(x)"
-
-
-def circuit(
-    source: str | Wire | Sequence[Wire], /, *, train: Iterable[str] = (), **values: float
-) -> Circuit:
-    """Makes a circuit from an expression, or from wires that operators have put together.
-
-    Args:
-        source: An expression, several with commas between them, or the wires that are outputs.
-        train: Names of the inputs that are parameters.
-        **values: Values of inputs; those left out can be given to `forward`.
-
-    Returns:
-        The circuit, nothing of it computed yet.
-
-    Raises:
-        UsageError: The expression holds what no circuit can, or a name or value does not fit it.
-
-    Example:
-        >>> neuron = gs.circuit("sigmoid(w*x + b)", w=2, x=-1, b=3, train=("w", "b"))
-        >>> neuron.forward()
-        0.7310585786300049
-    """
-    if isinstance(source, str):
-        outputs = parse(source)
-    else:
-        outputs = [source] if isinstance(source, Wire) else list(source)
-    built = Circuit(outputs, [train] if isinstance(train, str) else train)
-    set_values(built.inputs, values)
-    return built
 
 
 def parse(text: str, wires: Mapping[str, Wire] | None = None) -> list[Wire]:

@@ -1,19 +1,15 @@
-"""What can go wrong in a circuit: names and values that users give, and gates without a value."""
+"""Gates without a value or a gradient: found one by one, while the others get theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from math import isfinite, isnan
+from typing import NamedTuple
 
 from gatescope.circuits.gates import GATES, Gate, functions
-from gatescope.circuits.wires import Wire
-from gatescope.circuits.words import SIGNS, expression, number
-from gatescope.errors import GateError, UsageError
-
-if TYPE_CHECKING:
-    from gatescope.circuits.circuit import Circuit
+from gatescope.circuits.notation import SIGNS, number
+from gatescope.circuits.wires import Wire, expression
+from gatescope.errors import GateError
 
 _WITHIN = GATES["add"].domain
 
@@ -25,185 +21,17 @@ class Failure(NamedTuple):
     error: GateError
 
 
-def by_name(inputs: Iterable[Wire]) -> dict[str, Wire]:
-    """The inputs under their names.
+def values_gate_by_gate(wires: Sequence[Wire]) -> Failure | None:
+    """Gives every wire its value where it can have one, and takes its gradient away.
 
-    Raises:
-        UsageError: Two of them share a name.
-    """
-    named: dict[str, Wire] = {}
-    for wire in inputs:
-        if wire.name in named:
-            raise UsageError(
-                f"two wires are called {wire.name!r}",
-                "one wire for each input; used twice, its gradients add up",
-                f"make {wire.name!r} once and use it again, or rename one",
-            )
-        named[wire.name] = wire
-    return named
-
-
-def find(inputs: Mapping[str, Wire], name: str) -> Wire:
-    """The input of a name.
-
-    Raises:
-        UsageError: There is none; the nearest is offered.
-    """
-    if name in inputs:
-        return inputs[name]
-    raise UsageError(
-        f"the circuit has no input {name!r}",
-        f"one of {', '.join(inputs)}" if inputs else "no name: the circuit has constants only",
-        nearest(name, inputs) or "use it in the expression, or leave it out",
-    )
-
-
-def unknown_gate(name: str) -> UsageError:
-    """Says that there is no gate of a name; the nearest is offered."""
-    return UsageError(
-        f"there is no gate {name!r}",
-        f"+ - * / ** or one of {', '.join(GATES)}",
-        nearest(name, GATES) or "use another gate",
-    )
-
-
-def wrong_count(gate: Gate, count: int) -> UsageError:
-    """Says that a gate was given too many or too few inputs."""
-    right = len(gate.derivatives)
-    return UsageError(
-        f"the gate {gate.name!r} got {count} input{'s' * (count != 1)}",
-        f"{right} input{'s' * (right != 1)}",
-        f"{gate.name}({', '.join('ab'[:right])})",
-    )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Offers the known names that are most like a wrong one; nothing where none is."""
-    near = get_close_matches(name, list(known), n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-
-
-def finite(value: float | str, what: str) -> float:
-    """A value of the user's as a float.
-
-    Raises:
-        UsageError: It is no finite number.
-    """
-    try:
-        plain = float(value)
-    except (TypeError, ValueError, OverflowError):
-        plain = float("nan")
-    if isfinite(plain):
-        return plain
-    raise UsageError(
-        f"{what} is {str(value)[:40]!r}",
-        "a finite number, such as 2, -0.5 or 1e-3",
-        f"give {what} a number (for arrays: circuit.compile())",
-    )
-
-
-def set_values(inputs: Mapping[str, Wire], values: Mapping[str, float]) -> None:
-    """Gives inputs their values, all or none.
-
-    Raises:
-        UsageError: A name is no input's, or a value is no finite number.
-    """
-    checked = [(find(inputs, name), finite(value, name)) for name, value in values.items()]
-    for wire, value in checked:
-        wire.value = value
-
-
-def known_values(wires: Sequence[Wire]) -> list[float]:
-    """The values of wires.
-
-    Raises:
-        UsageError: Some have none.
-    """
-    values = [wire.value for wire in wires if wire.value is not None]
-    if len(values) < len(wires):
-        none_missing({wire.name: wire.value for wire in wires})
-    return values
-
-
-def none_missing(values: Mapping[str, float | None]) -> None:
-    """Refuses inputs without a value.
-
-    Raises:
-        UsageError: Some have none.
-    """
-    missing = [name for name, value in values.items() if value is None]
-    if not missing:
-        return
-    raise UsageError(
-        f"no value for {', '.join(missing)}",
-        "a number for every input",
-        " ".join(f"{name}=1" for name in missing[:5]),
-    )
-
-
-def seeds(circuit: Circuit, upstream: Sequence[float]) -> Sequence[float]:
-    """The gradient that each output starts with.
-
-    Raises:
-        UsageError: There are more or fewer than outputs, or one is no finite number.
-    """
-    if not upstream:
-        return [1.0] * len(circuit.outputs)
-    if len(upstream) == len(circuit.outputs):
-        return [finite(value, "upstream") for value in upstream]
-    raise UsageError(
-        f"{len(upstream)} upstream gradients for {len(circuit.outputs)} outputs",
-        "one for each output, or none at all for 1 each",
-        "leave them out, or give one for each output",
-    )
-
-
-def need_parameters(circuit: Circuit) -> None:
-    """Refuses to train nothing.
-
-    Raises:
-        UsageError: The circuit has no parameters.
-    """
-    if circuit.parameters:
-        return
-    raise UsageError(
-        "the circuit has no parameters",
-        f"one or more of its inputs ({', '.join(circuit.inputs)}) named as such",
-        f"gs.circuit(…, train={tuple(circuit.inputs)[:1]!r})",
-    )
-
-
-def movable(circuit: Circuit) -> list[tuple[Wire, float, float]]:
-    """The parameters with their values and gradients.
-
-    Raises:
-        UsageError: There are none, or they have no gradients yet.
-    """
-    need_parameters(circuit)
-    moves = [
-        (wire, wire.value, wire.gradient)
-        for wire in circuit.parameters.values()
-        if wire.value is not None and wire.gradient is not None
-    ]
-    if len(moves) == len(circuit.parameters):
-        return moves
-    raise UsageError(
-        "the parameters have no gradients yet",
-        "values and gradients on every wire",
-        "circuit.forward(), then circuit.backward(), then circuit.step(…)",
-    )
-
-
-def values_gate_by_gate(circuit: Circuit) -> list[float]:
-    """Computes every value that can be, and tells of the first gate that has none.
+    Args:
+        wires: Each after its inputs.
 
     Returns:
-        All values, where no gate fails.
-
-    Raises:
-        GateError: A gate has no value; `circuit.failure` has it too.
+        The first gate that has no value.
     """
-    for wire in circuit.wires:
+    failure: Failure | None = None
+    for wire in wires:
         wire.gradient = None
         if not wire.gate:
             continue
@@ -214,24 +42,28 @@ def values_gate_by_gate(circuit: Circuit) -> list[float]:
         try:
             wire.value = _checked(functions(wire.gate)[0](values[0], values[-1]))
         except (ArithmeticError, ValueError) as cause:
-            _remember(circuit, wire, _no_value(wire, wire.gate, values, cause))
-    _raise_remembered(circuit)
-    return known_values(circuit.wires)
+            failure = failure or Failure(wire, _no_value(wire, wire.gate, values, cause))
+    return failure
 
 
-def gradients_gate_by_gate(circuit: Circuit, seeds: Sequence[float]) -> list[float]:
-    """Passes every gradient back that can be, and tells of the first gate that passes none.
+def gradients_gate_by_gate(
+    wires: Sequence[Wire], outputs: Sequence[Wire], seeds: Sequence[float]
+) -> Failure | None:
+    """Gives every wire its gradient where one gets there.
+
+    Args:
+        wires: Each after its inputs, with its value.
+        outputs: Those where gradients start.
+        seeds: What each of them starts with.
 
     Returns:
-        All gradients, where no gate fails.
-
-    Raises:
-        GateError: A gate has no gradient; `circuit.failure` has it too.
+        The first gate that passes none.
     """
-    gradients: dict[Wire, float | None] = dict.fromkeys(circuit.wires, 0.0)
-    for output, seed in zip(circuit.outputs, seeds, strict=True):
+    failure: Failure | None = None
+    gradients: dict[Wire, float | None] = dict.fromkeys(wires, 0.0)
+    for output, seed in zip(outputs, seeds, strict=True):
         gradients[output] = (gradients[output] or 0.0) + seed
-    for wire in reversed(circuit.wires):
+    for wire in reversed(wires):
         if not wire.gate:
             continue
         parts: Sequence[float | None] = [None] * len(wire.inputs)
@@ -239,23 +71,13 @@ def gradients_gate_by_gate(circuit: Circuit, seeds: Sequence[float]) -> list[flo
             parts = _parts(wire, wire.gate, gradients[wire])
         except (ArithmeticError, ValueError) as cause:
             values = [end.value for end in wire.inputs if end.value is not None]
-            _remember(circuit, wire, _no_gradient(wire, wire.gate, values, cause))
+            failure = failure or Failure(wire, _no_gradient(wire, wire.gate, values, cause))
         for end, part in zip(wire.inputs, parts, strict=True):
             before = gradients[end]
             gradients[end] = None if part is None or before is None else before + part
-    for wire in circuit.wires:
+    for wire in wires:
         wire.gradient = gradients[wire]
-    _raise_remembered(circuit)
-    return [gradient for gradient in gradients.values() if gradient is not None]
-
-
-def _remember(circuit: Circuit, wire: Wire, error: GateError) -> None:
-    circuit.failure = circuit.failure or Failure(wire, error)
-
-
-def _raise_remembered(circuit: Circuit) -> None:
-    if circuit.failure:
-        raise circuit.failure.error
+    return failure
 
 
 def _parts(wire: Wire, gate: Gate, upstream: float | None) -> Sequence[float | None]:
@@ -269,7 +91,7 @@ def _parts(wire: Wire, gate: Gate, upstream: float | None) -> Sequence[float | N
 
 def _checked(result: float) -> float:
     if not isfinite(result):
-        raise OverflowError
+        raise ValueError if isnan(result) else OverflowError
     return result
 
 
@@ -278,7 +100,8 @@ def _no_value(wire: Wire, gate: Gate, values: Sequence[float], cause: Exception)
 
 
 def _no_gradient(wire: Wire, gate: Gate, values: Sequence[float], cause: Exception) -> GateError:
-    return _error(f"the gradient through {_call(gate, values)}", "is infinite", wire, gate, cause)
+    what = "is infinite" if all(map(isfinite, values)) else "is no number"
+    return _error(f"the gradient through {_call(gate, values)}", what, wire, gate, cause)
 
 
 def _error(subject: str, otherwise: str, wire: Wire, gate: Gate, cause: Exception) -> GateError:

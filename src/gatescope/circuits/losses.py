@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gatescope.circuits.expressions import parse
-from gatescope.circuits.failures import finite, nearest
+from gatescope.circuits.refusals import finite
 from gatescope.circuits.wires import Wire
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 
 LOSSES: Mapping[str, str] = MappingProxyType(
     {

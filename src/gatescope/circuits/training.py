@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
-from gatescope.circuits import failures
+from gatescope.circuits import losses
+from gatescope.circuits.graph import Graph
+from gatescope.circuits.inputs import known_values, movable, need_parameters
+from gatescope.circuits.refusals import finite
+from gatescope.circuits.steps import Step
+from gatescope.circuits.wires import Wire
 from gatescope.errors import UsageError
-
-if TYPE_CHECKING:
-    from gatescope.circuits.circuit import Circuit
-    from gatescope.circuits.wires import Wire
-
-
-class Step(NamedTuple):
-    """The circuit after some steps: what it came to, and the loss's gradients that move it on."""
-
-    number: int
-    loss: float
-    outputs: tuple[float, ...]
-    parameters: dict[str, float]
-    gradients: dict[str, float]
 
 
 def train(
-    circuit: Circuit,
+    graph: Graph,
     *,
     toward: float | Sequence[float],
     loss: str = "squared",
@@ -37,7 +27,7 @@ def train(
     trainings, those before an error too.
 
     Args:
-        circuit: The circuit.
+        graph: The circuit.
         toward: What the output should be, or what each of several outputs should.
         loss: How a miss counts, one of `LOSSES`; of several outputs the losses add up.
         learning_rate: How far a step goes, as a multiple of the gradient.
@@ -55,53 +45,49 @@ def train(
         >>> circuit.train(toward=50)[-1].outputs
         (49.970703125,)
     """
-    from gatescope.circuits.circuit import Circuit
-
-    _check(circuit, learning_rate, steps)
-    judged = Circuit([_loss_of_all(circuit, toward, loss)], circuit.parameters)
-    first = circuit.history[-1].number if circuit.history else 0
+    _check(graph, learning_rate, steps)
+    judged = Graph([_loss_of_all(graph, toward, loss)], graph.parameters)
+    first = graph.history[-1].number if graph.history else 0
     taken: list[Step] = []
     try:
         judged.forward()
         for number in range(steps + 1):
             judged.backward()
-            taken.append(_record(circuit, judged.outputs[0], first + number))
-            circuit.history.append(taken[-1])
+            taken.append(_record(graph, judged.outputs[0], first + number))
+            graph.history.append(taken[-1])
             if number < steps:
                 judged.step(learning_rate)
     finally:
-        circuit.failure = judged.failure
+        graph.failure = judged.failure
     return taken
 
 
-def _check(circuit: Circuit, learning_rate: float, steps: int) -> None:
-    failures.need_parameters(circuit)
-    failures.finite(learning_rate, "learning_rate")
+def _check(graph: Graph, learning_rate: float, steps: int) -> None:
+    need_parameters(graph.parameters, graph.inputs)
+    finite(learning_rate, "learning_rate")
     if steps < 0 or steps != int(steps):
         raise UsageError(f"steps is {steps}", "a whole number, 0 or more", "steps=10")
 
 
-def _loss_of_all(circuit: Circuit, toward: float | Sequence[float], loss: str) -> Wire:
-    from gatescope.circuits import losses
-
+def _loss_of_all(graph: Graph, toward: float | Sequence[float], loss: str) -> Wire:
     targets = list(toward) if isinstance(toward, Sequence) else [toward]
-    if len(targets) != len(circuit.outputs):
+    if len(targets) != len(graph.outputs):
         raise UsageError(
-            f"{len(targets)} targets for {len(circuit.outputs)} outputs",
+            f"{len(targets)} targets for {len(graph.outputs)} outputs",
             "one for each output",
-            f"toward={(0,) * len(circuit.outputs)}",
+            f"toward={(0,) * len(graph.outputs)}",
         )
-    parts = [losses.loss(loss, *pair) for pair in zip(circuit.outputs, targets, strict=True)]
+    parts = [losses.loss(loss, *pair) for pair in zip(graph.outputs, targets, strict=True)]
     total = parts[0]
     for part in parts[1:]:
         total = total + part
     return total
 
 
-def _record(circuit: Circuit, loss: Wire, number: int) -> Step:
-    (value,) = failures.known_values([loss])
-    outputs = tuple(failures.known_values(circuit.outputs))
-    moves = failures.movable(circuit)
+def _record(graph: Graph, loss: Wire, number: int) -> Step:
+    (value,) = known_values([loss])
+    outputs = tuple(known_values(graph.outputs))
+    moves = movable(graph.parameters, graph.inputs)
     return Step(
         number,
         value,

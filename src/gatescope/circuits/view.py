@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
 
-from gatescope.circuits.words import explain_circuit, expressions, number
+from gatescope.circuits.graph import Graph
+from gatescope.circuits.notation import expressions, number
+from gatescope.circuits.sums import SYMBOL, long_sums
+from gatescope.circuits.wires import Wire
+from gatescope.circuits.words import explain_graph
 from gatescope.report.cells import aligned
 from gatescope.report.graph import Kind, Node, Style, text_graph
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gatescope.circuits.circuit import Circuit
-    from gatescope.circuits.wires import Wire
 
 _WIDTH = 100
 _ORDERED = frozenset({"sub", "div", "pow"})
 _NONE = "–"
-_LONGEST_LABEL, _LONGEST_ENTRY, _LONGEST_TITLE = 16, 48, 2_000
+_LONGEST_LABEL, _LONGEST_ENTRY, _LONGEST_TITLE = 28, 48, 2_000
 _MOST_STEPS = 22
 
 
 def diagram(
-    circuit: Circuit, width: int = _WIDTH, paint: Callable[[str, Style], str] | None = None
+    graph: Graph, width: int = _WIDTH, paint: Callable[[str, Style], str] | None = None
 ) -> str:
     """Draws the circuit as text, values above and gradients below the wires.
 
     Args:
-        circuit: The circuit.
+        graph: The circuit.
         width: How many letters fit a line; a circuit that is wider is listed gate by gate.
         paint: See `gatescope.report.graph.text_graph`.
 
@@ -44,25 +44,27 @@ def diagram(
         x ──────╯
               –
     """
-    return text_graph(nodes_of(circuit), width, paint) or _listing(circuit)
+    return text_graph(nodes_of(graph), width, paint) or _listing(graph)
 
 
-def nodes_of(circuit: Circuit) -> list[Node]:
-    """The circuit's wires for `report.graph`, in the order of `circuit.wires`."""
-    places = {wire: place for place, wire in enumerate(circuit.wires)}
-    return [_node(circuit, wire, places) for wire in circuit.wires]
+def nodes_of(graph: Graph) -> list[Node]:
+    """What `report.graph` draws: the circuit's wires in their order, each long sum as one."""
+    sums = long_sums(graph)
+    wires = [wire for wire in graph.wires if wire not in sums.partial]
+    places = {wire: place for place, wire in enumerate(wires)}
+    return [_node(graph, wire, tuple(places[end] for end in sums.inputs(wire))) for wire in wires]
 
 
-def _node(circuit: Circuit, wire: Wire, places: dict[Wire, int]) -> Node:
+def _node(graph: Graph, wire: Wire, inputs: tuple[int, ...]) -> Node:
     if not (wire.gate or wire.name):
-        return Node(f"{wire.value:.6g}".replace("-", "−"), kind="constant")
+        return Node(_constant(wire.value), kind="constant")
     above, below = _numbers(wire)
-    kind = _kind(circuit, wire)
-    label = wire.name or (wire.gate.symbol if wire.gate else "")
+    kind = _kind(graph, wire)
+    label = wire.name or _symbol(wire, len(inputs))
     label += "✗" * (kind == "failed")
     return Node(
-        label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
-        inputs=tuple(places[end] for end in wire.inputs),
+        label=_shortened(label),
+        inputs=inputs,
         above=above,
         below=below,
         kind=kind,
@@ -70,31 +72,50 @@ def _node(circuit: Circuit, wire: Wire, places: dict[Wire, int]) -> Node:
     )
 
 
-def _kind(circuit: Circuit, wire: Wire) -> Kind:
-    if circuit.failure and circuit.failure.wire is wire:
+def _shortened(label: str) -> str:
+    """Cut in the middle, so that a weight's name keeps its indices."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    return f"{label[: _LONGEST_LABEL // 3]}…{label[_LONGEST_LABEL // 3 + 1 - _LONGEST_LABEL :]}"
+
+
+def _symbol(wire: Wire, inputs: int) -> str:
+    if wire.gate is None:
+        return "input"
+    return SYMBOL if inputs > len(wire.gate.derivatives) else wire.gate.symbol
+
+
+def _constant(value: float | None) -> str:
+    if value is None or not isfinite(value):
+        return "?" if value is None else number(value)
+    return f"{value:.6g}".replace("-", "−")
+
+
+def _kind(graph: Graph, wire: Wire) -> Kind:
+    if graph.failure and graph.failure.wire is wire:
         return "failed"
     if wire.gate:
         return "gate"
-    return "parameter" if wire.name in circuit.parameters else "input"
+    return "parameter" if wire.name in graph.parameters else "input"
 
 
-def _listing(circuit: Circuit) -> str:
+def _listing(graph: Graph) -> str:
     """One line a wire, for circuits that no line can hold."""
-    names = expressions(circuit.wires, _LONGEST_ENTRY)
+    names, sums = expressions(graph.wires, _LONGEST_ENTRY), long_sums(graph)
     rows = [
-        (names[wire], wire.gate.symbol if wire.gate else "input", *_numbers(wire))
-        for wire in circuit.wires
-        if wire.gate or wire.name
+        (names[wire], _symbol(wire, len(sums.inputs(wire))), *_numbers(wire))
+        for wire in graph.wires
+        if (wire.gate or wire.name) and wire not in sums.partial
     ]
     return aligned([("wire", "gate", "value", "gradient"), *rows], left=2)
 
 
-def history(circuit: Circuit) -> str:
+def history(graph: Graph) -> str:
     """The steps of training as lines of text; of many, the first and the last ones."""
-    steps = circuit.history
-    outputs = [f"output {place}" for place in range(1, 1 + len(circuit.outputs))]
+    steps = graph.history
+    outputs = [f"output {place}" for place in range(1, 1 + len(graph.outputs))]
     names = ["output"] if len(outputs) == 1 else outputs
-    rows: list[list[str]] = [["step", *circuit.parameters, *names, "loss"]]
+    rows: list[list[str]] = [["step", *graph.parameters, *names, "loss"]]
     for step in steps:
         numbers = (*step.parameters.values(), *step.outputs, step.loss)
         rows.append([str(step.number), *map(number, numbers)])
@@ -112,7 +133,7 @@ def _numbers(wire: Wire) -> tuple[str, str]:
     return value, gradient
 
 
-def to_svg(circuit: Circuit) -> str:
+def to_svg(graph: Graph) -> str:
     """Draws the circuit as an SVG element, which notebooks show by themselves.
 
     Returns:
@@ -123,43 +144,51 @@ def to_svg(circuit: Circuit) -> str:
     """
     from gatescope.report.graph_svg import svg_graph
 
-    return svg_graph(nodes_of(circuit), f"Circuit of {_title(circuit)}")
+    return svg_graph(nodes_of(graph), f"Circuit of {_title(graph)}")
 
 
-def _title(circuit: Circuit) -> str:
-    names = expressions(circuit.wires, _LONGEST_TITLE)
-    return ", ".join(names[wire] for wire in circuit.outputs)
+def _title(graph: Graph) -> str:
+    names = expressions(graph.wires, _LONGEST_TITLE)
+    return ", ".join(names[wire] for wire in graph.outputs)
 
 
-def to_dict(circuit: Circuit) -> dict[str, Any]:
+def to_dict(graph: Graph) -> dict[str, Any]:
     """The circuit as plain data for JSON.
 
     Returns:
         The expression, each wire with its gate, the places of its inputs, its value and its
-        gradient (None where there is none), the places of the outputs, the error of a gate that
-        failed, every gate in words, and the history of training.
+        gradient (None where there is none, "NaN", "inf" or "-inf" where JSON has no number), the
+        places of the outputs, the error of a gate that failed, every gate in words, and the history
+        of training.
 
     Example:
         >>> gs.circuit("a*x", a=4, x=5).to_dict()["wires"][2]
         {'name': '', 'gate': 'mul', 'inputs': [0, 1], 'value': None, 'gradient': None}
     """
-    places = {wire: place for place, wire in enumerate(circuit.wires)}
+    places = {wire: place for place, wire in enumerate(graph.wires)}
     wires = [
         {
             "name": wire.name,
             "gate": wire.gate.name if wire.gate else None,
             "inputs": [places[end] for end in wire.inputs],
-            "value": wire.value,
-            "gradient": wire.gradient,
+            "value": _plain(wire.value),
+            "gradient": _plain(wire.gradient),
         }
-        for wire in circuit.wires
+        for wire in graph.wires
     ]
     return {
-        "expression": _title(circuit),
-        "parameters": list(circuit.parameters),
+        "expression": _title(graph),
+        "parameters": list(graph.parameters),
         "wires": wires,
-        "outputs": [places[wire] for wire in circuit.outputs],
-        "failure": circuit.failure and str(circuit.failure.error),
-        "words": explain_circuit(circuit),
-        "history": [step._asdict() for step in circuit.history],
+        "outputs": [places[wire] for wire in graph.outputs],
+        "failure": graph.failure and str(graph.failure.error),
+        "words": explain_graph(graph),
+        "history": [step._asdict() for step in graph.history],
     }
+
+
+def _plain(content: float | None) -> float | str | None:
+    """A number that JSON has, or the word that Python reads as the one it lacks."""
+    if content is None or isfinite(content):
+        return content
+    return number(content).replace("−", "-")

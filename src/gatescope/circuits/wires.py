@@ -6,6 +6,8 @@ from functools import partial, partialmethod
 from typing import TYPE_CHECKING, final
 
 from gatescope.circuits.gates import GATES, Gate
+from gatescope.circuits.notation import expressions
+from gatescope.circuits.refusals import wrong_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +40,6 @@ class Wire:
         return partial(apply, name, self)
 
     def __repr__(self) -> str:
-        from gatescope.circuits.words import expression
-
         return f"<wire {expression(self)}: value {self.value}, gradient {self.gradient}>"
 
     def _operate(self, other: Wire | float, *, gate: str, swap: bool = False) -> Wire:
@@ -92,8 +92,6 @@ def apply(gate: str, *inputs: Wire | float) -> Wire:
     """
     row = GATES[gate]
     if len(inputs) != len(row.derivatives):
-        from gatescope.circuits.failures import wrong_count
-
         raise wrong_count(row, len(inputs))
     wires = (end if isinstance(end, Wire) else Wire(value=float(end)) for end in inputs)
     return Wire(gate=row, inputs=tuple(wires))
@@ -111,3 +109,17 @@ def inputs_first(outputs: Sequence[Wire]) -> list[Wire]:
             waiting.append((wire, True))
             waiting += [(end, False) for end in reversed(wire.inputs)]
     return list(ordered)
+
+
+def expression(wire: Wire, most: int = 60) -> str:
+    """The expression that a wire computes, as one would type it; long ones are cut short.
+
+    Args:
+        wire: The wire.
+        most: How many letters at most.
+
+    Example:
+        >>> expression((wire("x") + 1) * 2)
+        '(x + 1)*2'
+    """
+    return expressions(inputs_first([wire]), most)[wire]

@@ -1,99 +1,25 @@
-"""Circuits in words: the expression behind a wire, and what each gate does to the gradient."""
+"""Circuits in words: what each gate does to the gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from gatescope.circuits.gates import Gate, functions
-from gatescope.circuits.wires import inputs_first
+from gatescope.circuits.graph import Graph
+from gatescope.circuits.notation import expressions, number
+from gatescope.circuits.sums import long_sums
+from gatescope.circuits.wires import Wire
 
-if TYPE_CHECKING:
-    from gatescope.circuits.circuit import Circuit
-    from gatescope.circuits.wires import Wire
-
-# As typed, and how tightly each binds; all other gates are written as calls.
-SIGNS = MappingProxyType(
-    {"add": (" + ", 1), "sub": (" - ", 1), "mul": ("*", 2), "div": ("/", 2), "pow": ("**", 4)}
-)
-_NEGATIVE, _ATOM = 3, 5
-_LONGEST_NAME = 24
+_LONGEST_NAME = 40
 _MOST_PARTS = 6
 
 
-def number(value: float, *, exact: bool = False) -> str:
-    """A number for people: two decimals, or as many digits as it takes to tell it exactly.
-
-    Example:
-        >>> number(-0.19661193324148185)
-        '−0.20'
-    """
-    if exact:
-        text = f"{value:.12g}"
-    elif value == 0:
-        text = "0.00"  # of −0.0 too
-    elif 0.005 <= abs(value) < 100_000:
-        text = f"{value:.2f}"
-    else:
-        text = f"{value:.2g}"
-    return text.replace("-", "−")
-
-
-def expression(wire: Wire, most: int = 60) -> str:
-    """The expression that a wire computes, as one would type it; long ones are cut short.
-
-    Args:
-        wire: The wire.
-        most: How many letters at most.
-
-    Example:
-        >>> expression((wire("x") + 1) * 2)
-        '(x + 1)*2'
-    """
-    return expressions(inputs_first([wire]), most)[wire]
-
-
-def expressions(wires: Iterable[Wire], most: int = 60) -> dict[Wire, str]:
-    """The `expression` of many wires at once; each must follow its inputs."""
-    # A beginning is all that the beginning of a larger expression needs, so that a wire used
-    # over and over costs no more than its letters.
-    written: dict[Wire, tuple[str, int]] = {}
-    for wire in wires:
-        text, binding = _write(wire, [written[end] for end in wire.inputs])
-        written[wire] = text[: most + 1], binding
-    return {
-        wire: text if len(text) <= most else f"{text[: most - 1]}…"
-        for wire, (text, _) in written.items()
-    }
-
-
-def _write(wire: Wire, inside: Sequence[tuple[str, int]]) -> tuple[str, int]:
-    """An expression from those of its inputs, with how tightly its outermost sign binds."""
-    if wire.name or wire.gate is None:
-        text = wire.name or ("?" if wire.value is None else f"{wire.value:.12g}")
-        return text, _NEGATIVE if text.startswith("-") else _ATOM
-    name = wire.gate.name
-    if name == "neg":
-        text, binding = inside[0]
-        return f"-{text}" if binding >= _NEGATIVE else f"-({text})", _NEGATIVE
-    if name not in SIGNS:
-        return f"{name}({', '.join(text for text, _ in inside)})", _ATOM
-    (left, left_binding), (right, right_binding) = inside
-    sign, own = SIGNS[name]
-    # Powers group to the right, the others to the left.
-    left_bare = left_binding > own or (left_binding == own and name != "pow")
-    right_bare = right_binding > own or (right_binding == own and name == "pow")
-    left, right = left if left_bare else f"({left})", right if right_bare else f"({right})"
-    return f"{left}{sign}{right}", own
-
-
-def explain_circuit(circuit: Circuit) -> list[str]:
+def explain_graph(graph: Graph) -> list[str]:
     """Says what every gate does to the gradient, from the outputs back to the inputs.
 
     Returns:
-        A sentence for each gate, and one for each wire whose gradients add up. What has no value
-        or gradient yet is left out.
+        A sentence for each gate, one for a whole sum of more than four terms, and one for each wire
+        whose gradients add up. What has no value or gradient yet is left out.
 
     Example:
         >>> circuit = gs.circuit("a*x", a=4, x=5)
@@ -102,18 +28,21 @@ def explain_circuit(circuit: Circuit) -> list[str]:
         >>> circuit.explain()[0]
         'multiply swaps: the gradient on a is upstream 1.00 × x 5.00 = 5.00; on x …
     """
-    names = expressions(circuit.wires, _LONGEST_NAME)
-    arriving: dict[Wire, list[float]] = {wire: [] for wire in circuit.wires}
+    sums = long_sums(graph)
+    names = expressions(graph.wires, _LONGEST_NAME)
+    names |= {wire: f"the sum of {len(terms)} terms" for wire, terms in sums.terms.items()}
+    arriving: dict[Wire, list[float]] = {wire: [] for wire in graph.wires}
     sentences = []
-    for wire in reversed(circuit.wires):
+    for wire in reversed(graph.wires):
         parts = arriving[wire]
-        if wire in circuit.outputs and wire.gradient is not None and parts:
+        if wire in graph.outputs and wire.gradient is not None and parts:
             parts.append(wire.gradient - sum(parts))
         if len(parts) > 1 and (wire.gate or wire.name):
             sentences.append(_sum_of(names[wire], parts))
-        slopes = local_derivatives(wire)
-        if wire.gate and wire.gradient is not None and slopes:
-            for end, slope in zip(wire.inputs, slopes, strict=True):
+        ends = sums.inputs(wire)
+        slopes = [1.0] * len(ends) if wire in sums.terms else local_derivatives(wire)
+        if wire.gate and wire.gradient is not None and slopes and wire not in sums.partial:
+            for end, slope in zip(ends, slopes, strict=True):
                 arriving[end].append(wire.gradient * slope)
             sentences.append(_explain(wire, wire.gate, wire.gradient, slopes, names))
     return sentences
@@ -133,7 +62,12 @@ def local_derivatives(wire: Wire) -> tuple[float, ...]:
 def _explain(
     wire: Wire, gate: Gate, upstream: float, slopes: Sequence[float], names: Mapping[Wire, str]
 ) -> str:
-    """A gate's sentence: its words, then a product for each input that is no constant."""
+    """A gate's sentence: its words, then a product for each input that is no constant.
+
+    That of a long sum tells of all its terms at once.
+    """
+    if len(slopes) > len(gate.derivatives):
+        return f"{gate.words}: each of its {len(slopes)} terms gets {number(upstream)}"
     products: list[str] = []
     for end, slope, rule in zip(wire.inputs, slopes, gate.derivatives, strict=True):
         if end.gate or end.name:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from gatescope.catalog.curves import Curve
     from gatescope.catalog.rows import Entry
-    from gatescope.report.curves import Line
     from gatescope.report.figures import Drawing
+    from gatescope.report.series import Series
 
 _WIDEST, _NARROWEST = 56, 24  # letters of a curve
 _GAP, _SIDE_BY_SIDE = 4, 80
@@ -143,11 +143,11 @@ def _plain(found: Curve, width: int) -> Text:
     return Text(f"{drawn}\nover {found.x_label}", no_wrap=True)
 
 
-def _lines(found: Curve) -> list[Line]:
-    from gatescope.report.curves import Line
+def _lines(found: Curve) -> list[Series]:
+    from gatescope.report.series import Series
 
-    curve, slope = Line(found.y_label, found.x, found.y), Line("derivative", found.x, found.slope)
-    return [curve, slope] if found.slope else [curve]
+    curve = Series(found.y_label, found.x, found.y)
+    return [curve, Series("derivative", found.x, found.slope)] if found.slope else [curve]
 
 
 def _drawing(entry: Entry, found: Curve) -> Drawing:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 
 
 def existing(path: Path, expected: str) -> Path:
@@ -21,11 +20,10 @@ def existing(path: Path, expected: str) -> Path:
     """
     if path.exists():
         return path
-    near = _names_like(path)
     raise UsageError(
         f"there is no {str(path)!r}",
         expected,
-        f"did you mean {near}?" if near else f"check the path; this folder is {os.getcwd()!r}",
+        _names_like(path) or f"check the path; this folder is {os.getcwd()!r}",
     )
 
 
@@ -56,6 +54,4 @@ def writable(path: Path) -> Path:
 def _names_like(path: Path) -> str:
     folder = path.absolute().parent
     names = os.listdir(folder) if folder.is_dir() else []
-    return " or ".join(
-        repr(str(path.with_name(name))) for name in get_close_matches(path.name, names, n=2)
-    )
+    return nearest(path.name, names, lambda name: str(path.with_name(name)))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Never
 
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.expressions import parse
-from gatescope.circuits.failures import finite, known_values, set_values
+from gatescope.circuits.inputs import known_values, set_values
+from gatescope.circuits.refusals import finite
 from gatescope.circuits.view import diagram, history
 from gatescope.cli.files import writable
 from gatescope.cli.start import GATES_SUMMARY

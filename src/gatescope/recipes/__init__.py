@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from gatescope.errors import ConfigurationError
+from gatescope.errors import ConfigurationError, did_you_mean, nearest
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
 
@@ -75,20 +74,17 @@ def _check_name(recipe: BaseModel, name: str) -> None:
     names = list(_names(recipe))
     if name in names:
         return
-    near = _nearest(name, names)
-    known = ", ".join(names)
     raise ConfigurationError(
         f"there is no setting {name!r}",
-        f"one of {known}",
-        f"did you mean {' or '.join(near)}?" if near else "name one of these",
+        f"one of {', '.join(names)}",
+        did_you_mean(_elsewhere(name, names)) or nearest(name, names) or "name one of these",
     )
 
 
-def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    """Settings whose last part was typed right, wherever they are; else those spelled alike."""
+def _elsewhere(name: str, names: Iterable[str]) -> list[str]:
+    """Settings whose last part was typed right, wherever they are."""
     last = name.rpartition(".")[2]
-    same = [known for known in names if known.rpartition(".")[2] == last]
-    return same or get_close_matches(name, names, n=2)
+    return [known for known in names if known.rpartition(".")[2] == last]
 
 
 def _changed(model: Recipe, changes: Sequence[_Change], depth: int) -> Recipe:

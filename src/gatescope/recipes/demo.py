@@ -15,7 +15,8 @@ from gatescope.recipes import scenes
 from gatescope.recipes.scenes import ScenesResult
 from gatescope.report.captions import caption_gallery
 from gatescope.report.html import Html, facts, page, paragraph, section
-from gatescope.report.plots import Series, line_chart
+from gatescope.report.plots import line_chart
+from gatescope.report.series import Series
 from gatescope.report.terminal import progress, summary, table
 from gatescope.runs.files import atomic_write
 

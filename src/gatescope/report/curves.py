@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from math import isfinite
-from typing import NamedTuple
+
+from gatescope.report.series import Series
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille letter, by row
 _BRAILLE = 0x2800
 
 
-class Line(NamedTuple):
-    """Points to draw under a name; NaN leaves a gap."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-def text_plot(line: Line, *, width: int = 40, height: int = 10) -> list[str]:
+def text_plot(line: Series, *, width: int = 40, height: int = 10) -> list[str]:
     r"""Draws a line, its axes and the zero lines as text.
 
     Args:
@@ -31,7 +24,7 @@ def text_plot(line: Line, *, width: int = 40, height: int = 10) -> list[str]:
         Lines of text, all of the same width.
 
     Example:
-        >>> print(*text_plot(Line("x", [0, 1], [0, 1]), width=12, height=2), sep="\n")
+        >>> print(*text_plot(Series("x", [0, 1], [0, 1]), width=12, height=2), sep="\n")
           x
         1 ┤    ⢀⡠⠤⠒⠉
         0 ┤⣀⠤⠒⠊⠁┈┈┈┈
@@ -80,7 +73,7 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _canvas(line: Line, bounds: tuple[float, float], columns: int, rows: int) -> list[list[str]]:
+def _canvas(line: Series, bounds: tuple[float, float], columns: int, rows: int) -> list[list[str]]:
     """Letters with a dot wherever the line passes, zero lines where it does not."""
     low, high = bounds
     left, right = min(line.x), max(line.x)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gatescope.report.curves import Line
+from gatescope.report.series import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ class Drawing(NamedTuple):
 
     title: str
     note: str
-    lines: Sequence[Line]
+    lines: Sequence[Series]
     x_label: str
     flat: Sequence[tuple[float, float]] = ()
 
@@ -110,7 +110,7 @@ def _draw_small(axes: Axes, drawing: Drawing) -> None:
 
 
 def _draw(
-    axes: Axes, line: Line, colour: str, flat: Sequence[tuple[float, float]], width: float
+    axes: Axes, line: Series, colour: str, flat: Sequence[tuple[float, float]], width: float
 ) -> None:
     low, high = min(line.x), max(line.x)
     for start, end in flat:

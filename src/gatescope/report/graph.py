@@ -66,7 +66,7 @@ def text_graph(
 
     A cross of two lines is no connection, a dot is one. Where the order of two inputs matters, the
     upper one is the first, or "⇅" beside the label says that the lower one is. "═" leads one wire
-    into both inputs.
+    into both inputs. Three wires or more meet before their gate in one upright line.
 
     Args:
         nodes: Each after its inputs.
@@ -156,10 +156,15 @@ def _tracks(
 ) -> dict[tuple[int, int], int]:
     """Where, before each layer, each wire runs upright: {(wire, layer): place}.
 
-    Lines keep apart, but for two that end at one gate, one from above and one from below.
+    Lines keep apart, but for two that end at one gate, one from above and one from below, and for
+    those of a gate that has more inputs: all of them meet in a line of its own, its collector.
     """
     targets: dict[tuple[int, int], set[int]] = {}
     for place, node in enumerate(nodes):
+        if _collects(node):
+            ends = {rows[end] for end in node.inputs}
+            targets[_collector(place), depths[place]] = {rows[place], *ends}
+            continue
         for end in node.inputs:
             if rows[end] != rows[place]:
                 targets.setdefault((end, depths[place]), {rows[end]}).add(rows[place])
@@ -177,6 +182,15 @@ def _tracks(
     return tracks
 
 
+def _collects(node: Node) -> bool:
+    return len(set(node.inputs)) > 2
+
+
+def _collector(place: int) -> int:
+    """What stands for the line before a gate where those of its inputs have no place."""
+    return -1 - place
+
+
 def _left_of(
     nodes: Sequence[Node],
     depths: Sequence[int],
@@ -186,6 +200,8 @@ def _left_of(
     """Which lines must stand left of one: those that go on past the gate where it ends."""
     left: dict[tuple[int, int], set[tuple[int, int]]] = {key: set() for key in spans}
     for place, node in enumerate(nodes):
+        if _collects(node):
+            continue
         meeting = {(end, depths[place]) for end in node.inputs if rows[end] != rows[place]}
         passing = {key for key in meeting if spans[key].start < rows[place] < spans[key].stop}
         for key in meeting - passing:
@@ -245,15 +261,16 @@ class _Canvas:
     def across(self, wire: int, row: int, start: int, end: int) -> None:
         """A line from the middle of one column to the middle of another."""
         for column in range(start, end):
-            self._join(wire, (row, column), _RIGHT)
-            self._join(wire, (row, column + 1), _LEFT)
+            self.join(wire, (row, column), _RIGHT)
+            self.join(wire, (row, column + 1), _LEFT)
 
     def upright(self, wire: int, column: int, start: int, end: int) -> None:
         for row in range(min(start, end), max(start, end)):
-            self._join(wire, (row, column), _DOWN)
-            self._join(wire, (row + 1, column), _UP)
+            self.join(wire, (row, column), _DOWN)
+            self.join(wire, (row + 1, column), _UP)
 
-    def _join(self, wire: int, cell: tuple[int, int], side: int) -> None:
+    def join(self, wire: int, cell: tuple[int, int], side: int) -> None:
+        """Leads a line out of a cell, which connects it with what else its wire has there."""
         wires = self.lines.setdefault(cell, {})
         wires[wire] = wires.get(wire, 0) | side
 
@@ -270,7 +287,7 @@ class _Canvas:
 
 def _line(wires: Mapping[int, int]) -> str:
     """The letter for the lines that meet in a cell."""
-    if sorted(wires.values()) == sorted((_ACROSS, _UPRIGHT)):
+    if set(wires.values()) == {_ACROSS, _UPRIGHT}:
         return _CROSSING
     sides = 0
     for own in wires.values():
@@ -302,17 +319,54 @@ def _draw(
             canvas.write(row, column.end - 1, "→", "line")
         canvas.write(row - 1, column.end - 1 - len(node.above), node.above, "above")
         canvas.write(row + 1, column.end - 1 - len(node.below), node.below, "below")
-        for end in set(node.inputs):
-            start, last = columns[depths[end]].end - 1, column.label - 2
-            if rows[end] != row:
-                upright = columns[depths[place] - 1].end + tracks[end, depths[place]]
-                canvas.across(end, rows[end], start, upright)
-                canvas.upright(end, upright, rows[end], row)
-                start = upright
-            canvas.across(end, row, start, last)
+        starts = {end: columns[depths[end]].end - 1 for end in node.inputs}
+        uprights = {
+            wire: columns[depths[place] - 1].end + track
+            for wire in (*starts, _collector(place))
+            if (track := tracks.get((wire, depths[place]))) is not None
+        }
+        lead_in = _collect if _collects(node) else _lead_in
+        lead_in(canvas, place, rows, starts, uprights, column.label - 2)
         if len(set(node.inputs)) < len(node.inputs):
             canvas.write(row, column.label - 2, "═", "line")
     return canvas
+
+
+def _lead_in(
+    canvas: _Canvas,
+    place: int,
+    rows: Sequence[int],
+    starts: Mapping[int, int],
+    uprights: Mapping[int, int],
+    last: int,
+) -> None:
+    """Draws the wires into a gate of one or two inputs, each in a line of its own."""
+    for end, start in starts.items():
+        turn = start
+        if rows[end] != rows[place]:
+            turn = uprights[end]
+            canvas.across(end, rows[end], start, turn)
+            canvas.upright(end, turn, rows[end], rows[place])
+        canvas.across(end, rows[place], turn, last)
+
+
+def _collect(
+    canvas: _Canvas,
+    place: int,
+    rows: Sequence[int],
+    starts: Mapping[int, int],
+    uprights: Mapping[int, int],
+    last: int,
+) -> None:
+    """Draws the wires into a gate of more inputs: all into one upright line, and that into it."""
+    line = _collector(place)
+    turn = uprights[line]
+    for end, start in starts.items():
+        canvas.across(end, rows[end], start, turn)
+        canvas.join(line, (rows[end], turn), _LEFT)
+    met = [rows[place], *(rows[end] for end in starts)]
+    canvas.upright(line, turn, min(met), max(met))
+    canvas.across(line, rows[place], turn, last)
 
 
 def _plain(text: str, style: Style) -> str:

@@ -11,6 +11,7 @@ from gatescope.report.html import Html, element, escape
 
 _ROW = 56  # from wire to wire
 _HEIGHT = 32  # of a node
+_PORT = 9  # between the wires that enter a node of many inputs
 _CHANNEL = 52  # between a layer's wires and the next one's nodes
 _MARGIN = 20
 _LETTER, _SMALL = 8.8, 7.4  # widths of a letter in a node, and beside a wire
@@ -69,8 +70,8 @@ def lay_out(nodes: Sequence[Node]) -> Layout:
         True
     """
     depths = _late_inputs(nodes)
-    slots = _sugiyama(nodes, depths)
-    rows = _keep_apart(slots)
+    slots = _in_order(nodes, depths) or _sugiyama(nodes, depths)
+    rows = _keep_apart(slots, nodes)
     columns = _columns(nodes, depths)
     boxes: list[Box] = []
     lanes: list[list[Box]] = [[] for _ in nodes]
@@ -82,8 +83,40 @@ def lay_out(nodes: Sequence[Node]) -> Layout:
         else:
             lanes[slot[0]].append(box)
     width = max((box.end for box in boxes), default=0.0) + _MARGIN
-    height = 2 * _MARGIN + _ROW * (1 + max(rows.values(), default=0.0))
+    low = max((row + _rows_of(slot, nodes) / 2 for slot, row in rows.items()), default=0.5)
+    height = 2 * _MARGIN + _ROW * (0.5 + low)
     return Layout(boxes, lanes, depths, width, height)
+
+
+def _in_order(nodes: Sequence[Node], depths: Sequence[int]) -> dict[Slot, tuple[float, int]]:
+    """As `_sugiyama`, where each node has one reader at most: no wire need cross another then.
+
+    Inputs stand in their order around the middle of their node. Empty for other graphs.
+    """
+    readers: dict[int, int] = {}
+    for place, node in enumerate(nodes):
+        for end in node.inputs:
+            if readers.setdefault(end, place) != place:
+                return {}
+    rows: dict[int, float] = {}
+    waiting = [place for place in range(len(nodes)) if place not in readers][::-1]
+    top = 0
+    while waiting:
+        place = waiting[-1]
+        ends = list(dict.fromkeys(nodes[place].inputs))
+        missing = [end for end in ends if end not in rows]
+        if missing:
+            waiting += reversed(missing)
+            continue
+        rows[waiting.pop()] = (rows[ends[0]] + rows[ends[-1]]) / 2 if ends else top
+        top += not ends
+    slots: dict[Slot, tuple[float, int]] = {
+        (place,): (rows[place], depths[place]) for place in range(len(nodes))
+    }
+    for end, reader in readers.items():
+        through = range(depths[end] + 1, depths[reader])
+        slots |= {(end, layer): (rows[end], layer) for layer in through}
+    return slots
 
 
 def _sugiyama(nodes: Sequence[Node], depths: Sequence[int]) -> dict[Slot, tuple[float, int]]:
@@ -111,8 +144,12 @@ def _sugiyama(nodes: Sequence[Node], depths: Sequence[int]) -> dict[Slot, tuple[
     return {slot: (found[place][0], layer) for place, (slot, layer) in enumerate(layer_of.items())}
 
 
-def _keep_apart(slots: Mapping[Slot, tuple[float, int]]) -> dict[Slot, float]:
-    """Rows as near as can be to the wanted ones, in their order, at least 1 apart in each layer.
+def _keep_apart(
+    slots: Mapping[Slot, tuple[float, int]], nodes: Sequence[Node]
+) -> dict[Slot, float]:
+    """Rows as near as can be to the wanted ones, in their order, apart in each layer.
+
+    It is 1 from node to node, and more beside tall ones.
 
     Least squares under these bounds, by pooling neighbours that would violate them (isotonic
     regression of the wanted rows minus the places).
@@ -123,16 +160,32 @@ def _keep_apart(slots: Mapping[Slot, tuple[float, int]]) -> dict[Slot, float]:
     rows: dict[Slot, float] = {}
     for line in by_layer.values():
         pools: list[tuple[float, int]] = []  # mean and size
-        for place, slot in enumerate(line):
+        places = _places([_rows_of(slot, nodes) for slot in line])
+        for place, slot in zip(places, line, strict=True):
             mean, size = slots[slot][0] - place, 1
             while pools and pools[-1][0] > mean:
                 before, others = pools.pop()
                 mean, size = (mean * size + before * others) / (size + others), size + others
             pools.append((mean, size))
         offsets = [mean for mean, size in pools for _ in range(size)]
-        rows |= {slot: offsets[place] + place for place, slot in enumerate(line)}
-    top = min(rows.values(), default=0.0)
-    return {slot: row - top for slot, row in rows.items()}
+        rows |= {
+            slot: offset + place for slot, offset, place in zip(line, offsets, places, strict=True)
+        }
+    top = min((row - _rows_of(slot, nodes) / 2 for slot, row in rows.items()), default=0.0)
+    return {slot: row - top - 0.5 for slot, row in rows.items()}
+
+
+def _places(sizes: Sequence[float]) -> list[float]:
+    """The middles of things that stand below each other, the first one's at 0."""
+    places = [0.0] if sizes else []
+    for above, below in pairwise(sizes):
+        places.append(places[-1] + (above + below) / 2)
+    return places
+
+
+def _rows_of(slot: Slot, nodes: Sequence[Node]) -> float:
+    tall = _height(nodes[slot[0]]) - _HEIGHT if len(slot) == 1 else 0
+    return 1 + tall / _ROW
 
 
 def _columns(nodes: Sequence[Node], depths: Sequence[int]) -> list[tuple[float, float]]:
@@ -141,11 +194,16 @@ def _columns(nodes: Sequence[Node], depths: Sequence[int]) -> list[tuple[float, 
     for depth in range(1 + max(depths, default=-1)):
         here = [node for node, own in zip(nodes, depths, strict=True) if own == depth]
         arriving = sum(len(node.inputs) for node in here)
-        channel = _CHANNEL + 2 * min(arriving, 40)
+        most = max(len(node.inputs) for node in here)  # far ones come in steeply without room
+        channel = _CHANNEL + 2 * min(arriving, 40) + 5 * min(max(0, most - 2), 12)
         left = columns[-1][1] + channel if columns else _MARGIN
         text = max(max(len(node.above), len(node.below)) for node in here)
         columns.append((left, left + max(map(_width, here)) + _SMALL * text + 14))
     return columns
+
+
+def _height(node: Node) -> float:
+    return max(_HEIGHT, _PORT * len(node.inputs) + 7)
 
 
 def _width(node: Node) -> float:
@@ -211,15 +269,17 @@ def _wires(nodes: Sequence[Node], plan: Layout) -> Iterator[Html]:
         if not node.ordered:
             routes.sort(key=lambda route: route[-1].y)
         for port, route in enumerate(routes):
-            target = box._replace(y=box.y + _port(port, len(routes)))
+            target = box._replace(y=box.y + _port(port, node))
             legs |= dict.fromkeys(pairwise([*route, target]))
     # A stretch that several wires of one node share is drawn once, or it would look bolder.
     for start, stop in legs:
         yield element("path", d=_curve(start, stop))
 
 
-def _port(port: int, ports: int) -> float:
-    return (port - (ports - 1) / 2) * (_HEIGHT - 16) / max(1, ports - 1)
+def _port(port: int, node: Node) -> float:
+    """Where a wire enters, from the middle of the node."""
+    last = len(node.inputs) - 1
+    return (port - last / 2) * (_height(node) - 16) / max(1, last)
 
 
 def _curve(start: Box, stop: Box) -> str:
@@ -241,9 +301,9 @@ def _node(node: Node, box: Box, *, loose: bool) -> Html:
         element(
             "rect",
             x=f"{box.x:.1f}",
-            y=f"{box.y - _HEIGHT / 2:.1f}",
+            y=f"{box.y - _height(node) / 2:.1f}",
             width=f"{box.width:.1f}",
-            height=_HEIGHT,
+            height=_size(_height(node)),
             rx=rounded,
             fill=fill,
             stroke=stroke,

@@ -15,30 +15,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gatescope.report.html import Html, element, escape
+from gatescope.report.series import Series
 
 _WIDTH, _HEIGHT = 440, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 26, 36
 _MOST_BINS = 400  # two points a bin are as fine as the picture's pixels
 _COLOURS = 6  # style.css has as many --series-n
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a chart.
-
-    Args:
-        label: Its name in the legend.
-        x: Positions, rising.
-        y: Values; NaN and infinities leave a gap.
-    """
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-    def __post_init__(self) -> None:
-        if len(self.x) != len(self.y):
-            raise ValueError(f"series {self.label!r} has {len(self.x)} x but {len(self.y)} y")
 
 
 @dataclass(frozen=True)
