@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
     from gatescope.circuits.expressions import circuit
     from gatescope.circuits.wires import wire
+    from gatescope.scope.parameters import parameters
 
 # The only import-time settings, which must stand before TensorFlow loads. One silences what that
 # writes to the terminal (3, for it reports even a slower int32 kernel as an error); the other asks
@@ -22,12 +23,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
-__all__ = ["Captioner", "__version__", "circuit", "load_captioner", "wire"]
+__all__ = ["Captioner", "__version__", "circuit", "load_captioner", "parameters", "wire"]
 
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
     "circuit": "gatescope.circuits.expressions",
     "load_captioner": "gatescope.caption.captioner",
+    "parameters": "gatescope.scope.parameters",
     "wire": "gatescope.circuits.wires",
 }
 _WITHOUT_ENGINE = ("circuit", "wire")
