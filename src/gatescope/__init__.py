@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
     from gatescope.circuits.circuit import circuit
     from gatescope.circuits.wires import wire
+    from gatescope.scope.parameters import parameters
     from gatescope.scope.trace import trace
 
 # The only import-time settings, which must stand before TensorFlow loads. One silences what that
@@ -23,12 +24,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
-__all__ = ["Captioner", "__version__", "circuit", "load_captioner", "trace", "wire"]
+__all__ = [
+    "Captioner",
+    "__version__",
+    "circuit",
+    "load_captioner",
+    "parameters",
+    "trace",
+    "wire",
+]
 
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
     "circuit": "gatescope.circuits.circuit",
     "load_captioner": "gatescope.caption.captioner",
+    "parameters": "gatescope.scope.parameters",
     "trace": "gatescope.scope.trace",
     "wire": "gatescope.circuits.wires",
 }
