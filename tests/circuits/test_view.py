@@ -268,7 +268,7 @@ def test_shorter_sums_and_those_used_elsewhere_are_drawn_gate_by_gate() -> None:
     assert symbols(Circuit([(part + c + d + e) * part])) == ["+", "+", "+", "+", "×"]
     assert symbols(Circuit([part + c + d + e + part])) == ["+", "Σ"]
     part.name = "half"
-    assert symbols(Circuit([part + c + d + e])) == ["half", "+", "+", "+"]
+    assert symbols(Circuit([part + c + d + e])) == ["+", "+", "+", "+"]
 
 
 def test_a_sum_that_fails_on_the_way_shows_where() -> None:

@@ -76,7 +76,7 @@ def test_gradients_are_those_of_tensorflow_through_the_same_gates(traced):
             slopes = expected[element.value]
             slope = 0.0 if slopes is None else float(slopes.reshape(-1)[element.flat])
             assert wire.gradient == pytest.approx(slope, rel=SAME, abs=near), (call, name)
-            compared += 1; print(compared)
+            compared += 1
 
 
 def _replayed(trace, neuron):

@@ -60,7 +60,7 @@ def _node(graph: Graph, wire: Wire, inputs: tuple[int, ...]) -> Node:
         return Node(_constant(wire.value), kind="constant")
     above, below = _numbers(wire)
     kind = _kind(graph, wire)
-    label = wire.name or _symbol(wire, len(inputs))
+    label = _symbol(wire, len(inputs)) if wire.gate else wire.name
     label += "✗" * (kind == "failed")
     return Node(
         label=_shortened(label),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gatescope.scope.record import Gate, Index, Value
+from gatescope.scope.record import Gate, Index, Pass, Value
 
 # Beyond this many times the square of the largest number that went in, a value ran away: a
 # healthy network squares an error once, in its loss.
@@ -34,7 +35,9 @@ class FirstBad(NamedTuple):
 
     def __str__(self) -> str:
         if self.gate is None:
-            line = f"the {self.value.kind} {self.value.name!r} is {self.what} as it comes in"
+            kind = "variable" if self.value.gate else self.value.kind
+            line = " ".join(["the", kind, *([repr(self.value.name)] if self.value.name else [])])
+            line += f" {'is ' if self.what == 'not finite' else ''}{self.what} as it comes in"
         else:
             line = f"gate {self.gate.place}, {self.gate.name} ({self.gate.phase}), {self._how()}"
             where = [f"layer {self.gate.layer or '–'}, step {self.gate.step}"]
@@ -44,7 +47,12 @@ class FirstBad(NamedTuple):
 
     def _how(self) -> str:
         if self.what == "not finite":
-            return "gave what is not finite for finite inputs"
+            states = map(_state, self.gate.inputs) if self.gate else ()
+            return (
+                "gave NaN for infinite inputs"
+                if any(states)
+                else "gave what is not finite for finite inputs"
+            )
         largest = self.value.summary.magnitude if self.value.summary else float("nan")
         return f"ran away: up to {largest:.3g}, out of all proportion to what went in"
 
@@ -58,40 +66,66 @@ class FirstBad(NamedTuple):
         return f"{self.bad} elements of {shape}: {', '.join(shown)}{more}"
 
 
-def first_bad_of(gates: Sequence[Gate]) -> FirstBad | None:
+def first_bad_of(
+    gates: Sequence[Gate], values: Sequence[Value], passes: Sequence[Pass]
+) -> FirstBad | None:
     """Looks for the first number that is not finite, then for the first that ran away."""
-    return _first_not_finite(gates) or _first_runaway(gates)
+    bad = None if _is_healthy(gates, values, passes) else _first_not_finite(gates)
+    return bad or _first_runaway(gates)
+
+
+def _is_healthy(gates: Sequence[Gate], values: Sequence[Value], passes: Sequence[Pass]) -> bool:
+    """Whether losses, gradients and updates are finite: what was not, on the way, was masked.
+
+    So work losses that run in logarithms, as CTC, and `tf.where`.
+    """
+    ends = [target for one in passes for target in one.targets]
+    for value in values:
+        ends += value.gradients.values() if value.kind in ("variable", "input") else ()
+    for gate in gates:
+        ends += gate.values if gate.phase == "update" else ()
+    return bool(passes) and not any(map(_state, ends))
+
+
+class _State(IntEnum):
+    """What the worst of a value's elements is."""
+
+    FINITE = 0
+    INFINITE = 1
+    NAN = 2
 
 
 def _first_not_finite(gates: Sequence[Gate]) -> FirstBad | None:
-    finite: dict[Value, bool] = {}
+    states: dict[Value, _State] = {}
+    fixed: dict[Value, bool] = {}  # whether a value is made of constants of the code alone
     for gate in gates:
         for value in gate.inputs:
-            if value not in finite:
-                finite[value] = _is_finite(value)
-                if not finite[value] and value.gate is None and not _is_deliberate(value):
+            if value not in states:
+                states[value], fixed[value] = _state(value), value.kind == "constant"
+                if _is_bad(value, states, fixed):
                     return _report(value, None)
-        good = all(finite[value] for value in gate.inputs)
+        before = max((states[value] for value in gate.inputs), default=_State.FINITE)
+        made_of_constants = bool(gate.inputs) and all(fixed[value] for value in gate.inputs)
         for value in gate.outputs:
-            finite[value] = _is_finite(value)
-            if good and not finite[value]:
-                return _report(value, gate)
+            states[value], fixed[value] = _state(value), made_of_constants
+            if before < states[value] and before < _State.NAN and _is_bad(value, states, fixed):
+                return _report(value, None if value.name else gate)
     return None
 
 
-def _is_finite(value: Value) -> bool:
-    if not value.is_float:
-        return True
-    if value.tensor is None:
-        return value.summary is None or not value.summary.not_finite
-    array = value.array
-    return array is None or bool(np.isfinite(array).all())
+def _state(value: Value) -> _State:
+    array = value.array if value.has_gradients else None
+    if array is not None:
+        if np.isfinite(array).all():
+            return _State.FINITE
+        return _State.NAN if np.isnan(array).any() else _State.INFINITE
+    bad = value.summary and value.summary.not_finite
+    return _State.NAN if bad else _State.FINITE
 
 
-def _is_deliberate(value: Value) -> bool:
-    """Infinite constants of code mask and bound; NaN is never meant."""
-    array = value.array
-    return value.kind == "constant" and array is not None and not np.isnan(array).any()
+def _is_bad(value: Value, states: dict[Value, _State], fixed: dict[Value, bool]) -> bool:
+    """Infinite constants of code mask and bound, as a logarithm of 0 may; NaN is never meant."""
+    return states[value] > (_State.INFINITE if fixed[value] else _State.FINITE)
 
 
 def _report(value: Value, gate: Gate | None) -> FirstBad:
@@ -115,21 +149,23 @@ def _first_runaway(gates: Sequence[Gate]) -> FirstBad | None:
                 largest = max(largest, _magnitude(value))
         for value in gate.outputs:
             if _magnitude(value) > _RUNAWAY * largest * largest:
-                return _runaway(value, gate)
+                return _runaway(value, None if value.name else gate)
     return None
 
 
 def _magnitude(value: Value) -> float:
+    """The largest absolute value of the finite elements."""
     if not value.is_float or 0 in value.shape:
         return 0.0
-    if value.tensor is None:
-        return value.summary.magnitude if value.summary else 0.0
     array = value.array
+    if array is None:
+        return value.summary.magnitude if value.summary else 0.0
     # Without a copy: this looks at every element of every value.
-    return 0.0 if array is None else float(max(-float(array.min()), float(array.max())))
+    largest = float(max(-float(array.min()), float(array.max())))
+    return largest if np.isfinite(largest) or not value.summary else value.summary.magnitude
 
 
-def _runaway(value: Value, gate: Gate) -> FirstBad:
+def _runaway(value: Value, gate: Gate | None) -> FirstBad:
     array = value.array
     if array is None:
         return FirstBad("ran away", value, gate, (), 0)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from types import CodeType
 from typing import Any
 
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import backprop, context, execute
 from tensorflow.python.framework import op_callbacks, op_def_registry, ops
 
 Tensor = Any
 Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], None]
 
-FLOAT32, FLOAT64, INT64 = 1, 2, 9  # of tensorflow's DataType
+# Of TensorFlow's DataType.
+FLOAT32, FLOAT64, INT64 = 1, 2, 9
+FLOAT16, BFLOAT16, COMPLEX64, COMPLEX128 = 19, 14, 8, 18
 # Its frame on the stack tells that an operation belongs to the gradient of another one, and its
 # local `out_grads` has the gradients that arrived at that one's outputs.
 GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
@@ -128,6 +131,17 @@ def has_gradient(operation: str) -> bool:
         return ops.gradient_registry.lookup(operation) is not None
     except LookupError:
         return False
+
+
+def is_taped(inputs: Sequence[Tensor]) -> bool:
+    """Whether a gradient tape of this thread is told of what is done with these tensors now."""
+    return bool(pywrap_tfe.TFE_Py_TapeSetPossibleGradientTypes(list(inputs)))
+
+
+def another_tape_records(tape: Any) -> bool:
+    """Whether any tape of this thread but this one records now."""
+    with tape.stop_recording() if tape._recording else nullcontext():
+        return not pywrap_tfe.TFE_Py_TapeSetIsEmpty()
 
 
 def retyped(

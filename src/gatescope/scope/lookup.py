@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gatescope.circuits.failures import nearest
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 from gatescope.scope.record import Gate, LayerCall, Value
 
 _MOST_NAMES = 20

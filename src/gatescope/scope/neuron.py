@@ -7,9 +7,8 @@ from typing import final
 import numpy as np
 
 from gatescope.circuits.circuit import Circuit
-from gatescope.circuits.failures import nearest
 from gatescope.circuits.wires import Wire
-from gatescope.errors import GatescopeError, TraceError, UsageError
+from gatescope.errors import GatescopeError, TraceError, UsageError, nearest
 from gatescope.scope.moves import Element, Origins
 from gatescope.scope.opening import Opening, label
 from gatescope.scope.record import Index, Value

@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 _FEWER = 3  # terms of a sum inside a sum, as a share of those outside
 _MOST_WIRES, _DEEPEST = 250, 80
+_OVERFLOWS = 500.0  # for exp, with room to add up
 
 ELEMENTWISE: Mapping[str, str] = MappingProxyType(
     {
@@ -298,39 +299,47 @@ def _max(opening: Opening, gate: Gate, element: Element) -> Wire | None:
     return _largest(opening, gate.inputs[0], places)
 
 
-def _exponentials(
-    opening: Opening, value: Value, row: int, always: Sequence[int]
-) -> tuple[Wire, Callable[[int], Wire], float]:
-    """The sum of a row's exponentials, each of them, and what was taken off before.
+class _Exponentials:
+    """The exponentials of a row of logits, and their sum.
 
-    The logits at `always` are opened, the others are inputs.
+    The logits at `always` are opened, the others are inputs. Only where it would overflow is the
+    largest logit taken off first, as TensorFlow does always: it cancels.
     """
-    width = value.shape[-1]
-    logits = _numbers(value, np.arange(row * width, (row + 1) * width))
-    highest = float(logits.max())
-    made: dict[int, Wire] = {}
 
-    def exponential(place: int) -> Wire:
-        if place not in made:
-            logit = Element(value, row * width + place)
-            wire = opening.wire(logit) if place in always else opening.input(logit)
-            made[place] = apply("exp", wire - highest)
-        return made[place]
+    def __init__(self, opening: Opening, value: Value, row: int, always: int) -> None:
+        self._opening, self._value, self._always = opening, value, always
+        width = value.shape[-1]
+        self._start = row * width
+        logits = _numbers(value, np.arange(self._start, self._start + width))
+        highest = float(logits.max())
+        self.offset = highest if abs(highest) > _OVERFLOWS else 0.0
+        self._made: dict[int, Wire] = {}
+        self.sum = opening.sum_of_largest(np.exp(logits - self.offset), self.of, [always])
 
-    summed = opening.sum_of_largest(np.exp(logits - highest), exponential, always)
-    return summed, exponential, highest
+    def logit(self, place: int) -> Wire:
+        """The wire of a logit, less what was taken off."""
+        element = Element(self._value, self._start + place)
+        opens = place == self._always
+        wire = self._opening.wire(element) if opens else self._opening.input(element)
+        return wire - self.offset if self.offset else wire
+
+    def of(self, place: int) -> Wire:
+        """The wire of an exponential."""
+        if place not in self._made:
+            self._made[place] = apply("exp", self.logit(place))
+        return self._made[place]
 
 
 def _softmax(opening: Opening, gate: Gate, element: Element) -> Wire:
     row, place = divmod(element.flat, element.value.shape[-1])
-    summed, exponential, _ = _exponentials(opening, gate.inputs[0], row, [place])
-    return exponential(place) / summed
+    exponentials = _Exponentials(opening, gate.inputs[0], row, place)
+    return exponentials.of(place) / exponentials.sum
 
 
 def _log_softmax(opening: Opening, gate: Gate, element: Element) -> Wire:
     row, place = divmod(element.flat, element.value.shape[-1])
-    summed, _, highest = _exponentials(opening, gate.inputs[0], row, [place])
-    return opening.wire(Element(gate.inputs[0], element.flat)) - highest - apply("log", summed)
+    exponentials = _Exponentials(opening, gate.inputs[0], row, place)
+    return exponentials.logit(place) - apply("log", exponentials.sum)
 
 
 def _sparse_cross_entropy(opening: Opening, gate: Gate, element: Element) -> Wire | None:
@@ -338,9 +347,8 @@ def _sparse_cross_entropy(opening: Opening, gate: Gate, element: Element) -> Wir
         return None
     logits, labels = gate.inputs
     right = int(Element(labels, element.flat).number)
-    summed, _, highest = _exponentials(opening, logits, element.flat, [right])
-    at = element.flat * logits.shape[-1] + right
-    return apply("log", summed) + highest - opening.wire(Element(logits, at))
+    exponentials = _Exponentials(opening, logits, element.flat, right)
+    return apply("log", exponentials.sum) - exponentials.logit(right)
 
 
 def _by_derivatives(opening: Opening, gate: Gate, element: Element) -> Wire | None:

@@ -83,8 +83,10 @@ class Value:
         dtype: The name of its data type.
         gate: The gate that it came out of.
         gates: The gates that it went into.
-        gradient: The gradient of the loss with respect to it, itself a value of the trace.
+        gradients: The gradients with respect to it, themselves values of the trace, by the number
+            of the backward pass: more than one where a step takes gradients several times.
         tensor: TensorFlow's tensor; None where the memory budget left a summary only.
+        nbytes: What the elements take, in bytes.
     """
 
     def __init__(self, tensor: Any, kind: Kind, name: str = "", gate: Gate | None = None) -> None:
@@ -92,9 +94,15 @@ class Value:
         self.shape: Index = tuple(tensor.shape)
         self.dtype = str(tensor.dtype.name)
         self.gates: list[Gate] = []
-        self.gradient: Value | None = None
+        self.gradients: dict[int, Value] = {}
         self.tensor: Any = tensor
+        self.nbytes = _nbytes(tensor, self.shape, self.dtype)
         self._summary: Summary | None = None
+
+    @property
+    def gradient(self) -> Value | None:
+        """The gradient of the loss with respect to it; of several losses, of the last."""
+        return next(reversed(self.gradients.values()), None)
 
     @property
     def array(self) -> Array | None:
@@ -115,11 +123,9 @@ class Value:
         return "float" in self.dtype
 
     @property
-    def nbytes(self) -> int:
-        """What the elements take, in bytes."""
-        if self.dtype in ("resource", "variant", "string"):
-            return 0
-        return int(np.prod(self.shape, dtype=np.int64)) * int(self.tensor.dtype.size)
+    def has_gradients(self) -> bool:
+        """Whether it can have a gradient, as complex numbers can, too."""
+        return self.is_float or "complex" in self.dtype
 
     @property
     def summary(self) -> Summary | None:
@@ -152,6 +158,8 @@ class Gate:
         outputs: What came out.
         attributes: The operation's settings.
         opaque: Whether other operations ran inside it that nobody saw.
+        taped: Whether a gradient tape was told of it.
+        custom_gradient: Whether a gradient of a user's own stands for it.
         gradient_of: Of a backward gate, the gate that it passes the gradient through.
     """
 
@@ -169,7 +177,7 @@ class Gate:
         self.source, self.inputs, self.attributes = source, tuple(inputs), attributes
         self.outputs: tuple[Value, ...] = ()
         self.step = 0
-        self.opaque = self.custom_gradient = False
+        self.opaque = self.taped = self.custom_gradient = False
         self.gradient_of: Gate | None = None
 
     @property
@@ -191,6 +199,24 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<gate {self.place} {self.name}>"
+
+
+class Pass(NamedTuple):
+    """One computation of gradients, by a `tf.GradientTape`.
+
+    Attributes:
+        targets: What the gradients are of.
+        inner: Whether another tape recorded it, to take gradients of these gradients.
+    """
+
+    targets: tuple[Value, ...]
+    inner: bool
+
+
+def _nbytes(tensor: Any, shape: Index, dtype: str) -> int:
+    if dtype in ("resource", "variant", "string"):
+        return 0
+    return int(np.prod(shape, dtype=np.int64)) * int(tensor.dtype.size)
 
 
 def summarize(array: Array) -> Summary | None:

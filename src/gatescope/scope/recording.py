@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,10 +13,11 @@ from typing import Any, NamedTuple, final
 from unittest.mock import patch
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gatescope.scope import eager
-from gatescope.scope.record import Gate, Kind, LayerCall, Phase, Source, Value
+from gatescope.scope.record import Gate, Kind, LayerCall, Pass, Phase, Source, Value
 from gatescope.scope.sources import Rank, rank, source_of
 
 _CALLED = (keras.Layer, keras.Operation, keras.losses.Loss)
@@ -37,12 +39,13 @@ class Recorder:
         self.kept = 0
         self.budget = budget
         self.values: dict[int, Value] = {}
-        self.losses: list[Value] = []
+        self.passes: list[Pass] = []
+        self._thread = threading.get_ident()
         self._root, self._names = root, names
         self._phase: Phase = "forward"
         self._call: LayerCall | None = None
         self._uses = Counter[object]()
-        self._buffers = set[int]()
+        self._buffers: dict[int, int] = {}
         self._differentiations: list[_Differentiation] = []
 
     @contextmanager
@@ -55,7 +58,8 @@ class Recorder:
             for called in _CALLED:
                 opened.enter_context(_patched(called, "__call__", self._entering))
             opened.enter_context(_patched(tf.GradientTape, "gradient", self._passing_back))
-            opened.enter_context(_patched(keras.Optimizer, "apply", self._updating))
+            for optimizer in _defining(keras.Optimizer, "apply"):
+                opened.enter_context(_patched(optimizer, "apply", self._updating))
             opened.enter_context(eager.watch_operations(self._ran))
             yield
         self._find_differentiated()
@@ -74,13 +78,14 @@ class Recorder:
         if array is None or not size:
             return
         start = array.__array_interface__["data"][0]
-        if start in self._buffers:  # a view of what is kept already
+        more = size - self._buffers.get(start, 0)  # less for a view of what is kept already
+        if more <= 0:
             return
-        if self.kept + size > self.budget:
+        if self.kept + more > self.budget:
             value.keep_summary_only()
             return
-        self.kept += size
-        self._buffers.add(start)
+        self.kept += more
+        self._buffers[start] = size
 
     def _ran(
         self,
@@ -100,6 +105,7 @@ class Recorder:
             attributes,
         )
         gate.opaque = eager.is_opaque(operation)
+        gate.taped = eager.is_taped(inputs)
         gate.custom_gradient = stack.custom_gradient
         place = (self._phase, stack.path, *_layers(self._call))
         gate.step, self._uses[place] = self._uses[place], self._uses[place] + 1
@@ -107,8 +113,9 @@ class Recorder:
             self._differentiates(gate, stack.differentiating)
         self.gates.append(gate)
         made = []
+        name = _variable_read(gate.inputs)
         for tensor in outputs:
-            value = Value(tensor, "gate", gate=gate)
+            value = Value(tensor, "gate", name, gate)
             self._add(eager.identity(tensor), value)
             made.append(value)
         gate.outputs = tuple(made)
@@ -122,7 +129,7 @@ class Recorder:
         @wraps(call)
         def entered(layer: Any, *args: Any, **kwargs: Any) -> Any:
             inside = self._call
-            if inside is not None and inside.layer is layer:
+            if self._is_elsewhere or (inside is not None and inside.layer is layer):
                 return call(layer, *args, **kwargs)
             self._call = LayerCall(layer, inside, counts[id(layer)])
             counts[id(layer)] += 1
@@ -137,6 +144,11 @@ class Recorder:
 
         return entered
 
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether this is another thread: classes are patched for all of them."""
+        return threading.get_ident() != self._thread
+
     def values_in(self, structure: Any) -> tuple[Value, ...]:
         """The values of all tensors in a structure, such as a model's output."""
         flat = tf.nest.flatten(structure, expand_composites=True)
@@ -146,40 +158,48 @@ class Recorder:
         """Asks every tape for the gradients of all that was recorded, too."""
 
         @wraps(gradient)
-        def passed_back(tape: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        def passed_back(
+            tape: Any,
+            target: Any,
+            sources: Any,
+            output_gradients: Any = None,
+            unconnected_gradients: Any = tf.UnconnectedGradients.NONE,
+        ) -> Any:
+            if self._is_elsewhere or not tf.executing_eagerly():
+                return gradient(tape, target, sources, output_gradients, unconnected_gradients)
             asked = tf.nest.flatten(sources)
-            more = [
-                value
-                for value in self.values.values()
-                if value.tensor is not None and value.is_float
-            ]
-            self.losses += self.values_in(target)
+            values = self.values.values()
+            more = [value for value in values if value.tensor is not None and value.has_gradients]
+            all_of_them = [*asked, *(value.tensor for value in more)]
+            self.passes.append(Pass(self.values_in(target), eager.another_tape_records(tape)))
+            number = len(self.passes) - 1
             before, self._phase = self._phase, "backward"
             try:
-                found = gradient(
-                    tape, target, [*asked, *(value.tensor for value in more)], *args, **kwargs
-                )
+                found = gradient(tape, target, all_of_them, output_gradients)
+                self._link(number, asked, more, found)
+                wanted = list(map(_or_zeros(unconnected_gradients), found, asked))
             finally:
                 self._phase = before
-            self._link(asked, more, found)
-            return tf.nest.pack_sequence_as(sources, found[: len(asked)])
+            return tf.nest.pack_sequence_as(sources, wanted)
 
         return passed_back
 
-    def _link(self, asked: Sequence[Any], more: Sequence[Value], found: Sequence[Any]) -> None:
-        for variable, gradient in zip(asked, found, strict=False):
-            handle = getattr(variable, "handle", None)
-            if handle is not None and eager.is_eager(gradient):
-                self.value(handle).gradient = self.value(gradient)
-        for value, gradient in zip(more, found[len(asked) :], strict=True):
-            if eager.is_eager(gradient):
-                value.gradient = self.value(gradient)
+    def _link(
+        self, number: int, asked: Sequence[Any], more: Sequence[Value], found: Sequence[Any]
+    ) -> None:
+        handles = [getattr(variable, "handle", None) for variable in asked]
+        values = [None if handle is None else self.value(handle) for handle in handles]
+        for value, gradient in zip([*values, *more], map(_dense, found), strict=True):
+            if value is not None and eager.is_eager(gradient):
+                value.gradients[number] = self.value(gradient)
 
     def _updating(self, apply: Callable[..., Any]) -> Callable[..., Any]:
         """Tells the optimizer's gates from the others."""
 
         @wraps(apply)
         def updated(*args: Any, **kwargs: Any) -> Any:
+            if self._is_elsewhere:
+                return apply(*args, **kwargs)
             before, self._phase = self._phase, "update"
             try:
                 return apply(*args, **kwargs)
@@ -210,12 +230,13 @@ class Recorder:
         """
         candidates: dict[tuple[Value, str], list[Gate]] = {}
         for value in self.values.values():
-            if value.gradient and value.gate:
-                candidates.setdefault((value.gradient, value.gate.op), []).append(value.gate)
+            if (gate := value.gate) is not None:
+                for gradient in value.gradients.values():
+                    candidates.setdefault((gradient, gate.op), []).append(gate)
         for one in self._differentiations:
             for number in one.arrived:
-                gradient = self.values.get(number)
-                found = candidates.get((gradient, one.op)) if gradient else None
+                arrived = self.values.get(number)
+                found = candidates.get((arrived, one.op)) if arrived else None
                 if found:
                     _belong(one.gates, found.pop())
                     break
@@ -225,10 +246,10 @@ class Recorder:
     def _place_sums(self) -> None:
         """Puts what adds up the gradients of a value where that value was made."""
         for value in self.values.values():
-            adding = value.gradient.gate if value.gradient else None
-            if value.gate and adding and not adding.call and not adding.gradient_of:
-                adding.call, adding.step = value.gate.call, value.gate.step
-                adding.source = value.gate.source
+            for adding in (gradient.gate for gradient in value.gradients.values()):
+                if value.gate and adding and not adding.call and not adding.gradient_of:
+                    adding.call, adding.step = value.gate.call, value.gate.step
+                    adding.source = value.gate.source
 
 
 class _Differentiation(NamedTuple):
@@ -246,10 +267,39 @@ def _belong(gates: Sequence[Gate], forward: Gate) -> None:
         gate.call, gate.step, gate.source = forward.call, forward.step, forward.source
 
 
+def _variable_read(inputs: Sequence[Value]) -> str:
+    """The name of the variable that an operation does nothing but read, if it does."""
+    return inputs[0].name if len(inputs) == 1 and inputs[0].kind == "variable" else ""
+
+
+def _dense(gradient: Any) -> Any:
+    """A gradient as one tensor: of a lookup, TensorFlow has only the rows that were looked up."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows = np.zeros(gradient.dense_shape, gradient.values.dtype.as_numpy_dtype)
+    np.add.at(rows, np.asarray(gradient.indices), np.asarray(gradient.values))
+    return tf.constant(rows)
+
+
+def _or_zeros(unconnected: Any) -> Callable[[Any, Any], Any]:
+    """What stands for no gradient: only where the caller asked, not for all that was recorded."""
+    if tf.UnconnectedGradients(unconnected) is tf.UnconnectedGradients.NONE:
+        return lambda gradient, _: gradient
+    return lambda gradient, source: tf.zeros_like(source) if gradient is None else gradient
+
+
 def _layers(call: LayerCall | None) -> Iterator[int]:
     while call:
         yield id(call.layer)
         call = call.caller
+
+
+def _defining(owner: type, method: str) -> Iterator[type]:
+    """A class, and those below it that have a method of their own."""
+    yield owner
+    below: type
+    for below in owner.__subclasses__():
+        yield from (one for one in _defining(below, method) if method in vars(one))
 
 
 def _patched(

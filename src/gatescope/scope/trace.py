@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, final
 
@@ -12,12 +13,13 @@ from gatescope.scope.bad import FirstBad, first_bad_of
 from gatescope.scope.lookup import known_calls, known_op, known_step, known_value
 from gatescope.scope.neuron import Neuron, index_of, open_neuron
 from gatescope.scope.plans import plan_function, plan_model
-from gatescope.scope.record import Gate, Index, LayerCall, Phase, Value
+from gatescope.scope.record import Gate, Index, LayerCall, Pass, Phase, Value
 from gatescope.scope.recording import Recorder
 from gatescope.scope.unchanged import alive, unchanged
 from gatescope.scope.verification import Verification, verify_gates
 
 GIBIBYTE = 1 << 30
+_ONE_AT_A_TIME = threading.RLock()  # classes of Keras are patched meanwhile
 
 
 def trace(
@@ -64,11 +66,12 @@ def trace(
         plan = plan_model(target, inputs, loss, sample_weight, training)
     else:
         plan = plan_function(target, inputs)
-    found = alive()
-    recorder = Recorder(sys._getframe(), found.names | plan.names, memory_budget)
-    with unchanged(found), recorder.open():
-        result = plan.run()
-    return Trace(recorder, recorder.values_in(result))
+    with _ONE_AT_A_TIME:
+        found = alive()
+        recorder = Recorder(sys._getframe(), found.names | plan.names, memory_budget)
+        with unchanged(found), recorder.open():
+            result = plan.run()
+        return Trace(recorder, recorder.values_in(result))
 
 
 @final
@@ -79,8 +82,9 @@ class Trace:
         gates: The gates, in the order in which they ran.
         calls: The calls of layers and losses, in the order in which they began.
         values: All that went into gates or came out of them.
-        loss: What the gradients are of; None where there are none.
         outputs: What the model or function gave, flattened.
+        passes: The computations of gradients; one, but where a step takes several.
+        losses: What the gradients are of, but for those that only a further gradient needed.
         kept: How many bytes of values were kept.
         memory_budget: How many bytes were allowed.
     """
@@ -90,7 +94,9 @@ class Trace:
         self.gates: tuple[Gate, ...] = tuple(recorder.gates)
         self.calls: tuple[LayerCall, ...] = tuple(recorder.calls)
         self.values: tuple[Value, ...] = tuple(recorder.values.values())
-        self.losses: tuple[Value, ...] = tuple(recorder.losses)
+        self.passes: tuple[Pass, ...] = tuple(recorder.passes)
+        last = [one for one in self.passes if not one.inner] or self.passes
+        self.losses: tuple[Value, ...] = tuple(value for one in last for value in one.targets)
         self.kept, self.memory_budget = recorder.kept, recorder.budget
 
     def verify(self, samples: int = 2, seed: int = 0) -> Verification:
@@ -111,10 +117,13 @@ class Trace:
             >>> trace.verify().ok
             True
         """
-        return verify_gates(self.gates, self.losses, samples, seed)
+        return verify_gates(self.gates, self.passes, samples, seed)
 
     def first_bad(self) -> FirstBad | None:
         """Finds the first gate whose inputs are finite and whose output is not.
+
+        Infinite constants that mask are no fault, nor is what a network masks so well that its
+        losses and gradients are finite all the same.
 
         Where all is finite, the first whose magnitude ran away: above 1e6 times the square of the
         largest number that went into the network.
@@ -123,7 +132,7 @@ class Trace:
             The gate, with the elements concerned; an input, weight or NaN constant that was bad
             as it came in; or None.
         """
-        return first_bad_of(self.gates)
+        return first_bad_of(self.gates, self.values, self.passes)
 
     @property
     def loss(self) -> float | None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from gatescope.scope import eager
-from gatescope.scope.record import Array, Gate, Index, Value
+from gatescope.scope.record import Array, Gate, Index, Pass, Value
 
 # Computed again, floats may differ in their last digits where threads add up in another order.
 _SAME = 1e-5
 _STEP = 1e-5  # of a central difference, relative to the element
-# The recorded gradients are of single precision, and sums of many terms.
-_RELATIVE, _OF_THE_LARGEST = 2e-3, 2e-5
+# The recorded gradients are of single precision, and sums of many terms, which may cancel.
+_RELATIVE, _OF_THE_LARGEST, _OF_THE_TERMS = 2e-3, 2e-5, 2e-6
+# In half precision each of these is at least so many times what one rounding loses.
+_RELATIVE_ROUNDINGS, _TERMS_ROUNDINGS = 4, 1
 _KINK = 1e-3
+_DOUBLE = (
+    (eager.FLOAT16, eager.FLOAT64),
+    (eager.BFLOAT16, eager.FLOAT64),
+    (eager.FLOAT32, eager.FLOAT64),
+    (eager.COMPLEX64, eager.COMPLEX128),
+)
 _MOST_SHOWN = 5
 
 
@@ -82,7 +91,7 @@ class _UncheckableError(Exception):
 
 
 def verify_gates(
-    gates: Sequence[Gate], losses: Iterable[Value], samples: int, seed: int
+    gates: Sequence[Gate], passes: Sequence[Pass], samples: int, seed: int
 ) -> Verification:
     """See `Trace.verify`."""
     again, why_not = Counter[bool](), Counter[str]()
@@ -96,9 +105,9 @@ def verify_gates(
         mismatches += found
         again[not found] += 1
     checked, unchecked = Counter[bool](), Counter[str]()
-    for value, index in _sampled(gates, set(losses), samples, np.random.default_rng(seed)):
+    for value, number, index in _sampled(gates, passes, samples, np.random.default_rng(seed)):
         try:
-            wrong = _differenced(value, index)
+            wrong = _differenced(value, number, index)
         except _UncheckableError as reason:
             unchecked[str(reason)] += 1
             continue
@@ -131,57 +140,91 @@ def _different(value: Value, again: Any) -> Mismatch | None:
     expected = np.asarray(again)
     if recorded.shape == expected.shape and recorded.tobytes() == expected.tobytes():
         return None
-    a, b = recorded.astype(np.float64), expected.astype(np.float64)
+    a, b = recorded, expected
     if a.shape != b.shape:
         return Mismatch("value", value, (), float(a.size), float(b.size))
-    near = _SAME * max(np.abs(b[np.isfinite(b)]).max(initial=0.0), 1e-30)
-    far = ~(np.isclose(a, b, rtol=_SAME, atol=near * value.is_float, equal_nan=True))
+    far = _far(a, b) if value.has_gradients else a != b
     if not far.any():
         return None
     index = tuple(map(int, np.argwhere(far)[0]))
-    return Mismatch("value", value, index, float(a[index]), float(b[index]))
+    return Mismatch("value", value, index, _number(a[index]), _number(b[index]))
+
+
+def _far(a: Array, b: Array) -> npt.NDArray[np.bool_]:
+    """Where floats differ by more than rounding."""
+    a, b = _wide(a), _wide(b)
+    near = _SAME * max(np.abs(b[np.isfinite(b)]).max(initial=0.0), 1e-30)
+    return ~np.isclose(a, b, rtol=_SAME, atol=near, equal_nan=True)
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def _number(element: Any) -> float:
+    """An element as a real number; of a complex one, its magnitude."""
+    return float(abs(element) if np.iscomplexobj(element) else element)
 
 
 def _sampled(
-    gates: Sequence[Gate], losses: set[Value], samples: int, random: np.random.Generator
-) -> Iterator[tuple[Value, Index]]:
-    """Some elements of every value that has a gradient, but for the losses, where it begins."""
+    gates: Sequence[Gate], passes: Sequence[Pass], samples: int, random: np.random.Generator
+) -> Iterator[tuple[Value, int, Index]]:
+    """Some elements of every gradient, but for those of the targets, where it begins."""
     for value in dict.fromkeys(value for gate in gates for value in gate.inputs):
-        if value.gradient is None or not value.is_float or value in losses:
-            continue
         size = int(np.prod(value.shape))
-        for flat in random.choice(size, min(size, samples), replace=False):
-            yield value, tuple(map(int, np.unravel_index(flat, value.shape)))
+        for number in value.gradients if value.is_float else ():
+            if value in passes[number].targets:
+                continue
+            for flat in random.choice(size, min(size, samples), replace=False):
+                yield value, number, tuple(map(int, np.unravel_index(flat, value.shape)))
 
 
-def _differenced(value: Value, index: Index) -> Mismatch | None:
+def _differenced(value: Value, number: int, index: Index) -> Mismatch | None:
     """Compares an element's gradient with central differences of the gates that use it.
 
     By the chain rule it is the sum, over the gates that the value goes into, of what a small change
     of the element does to their outputs, weighted by the gradients of these.
     """
-    recorded = value.gradient.array if value.gradient else None
-    array = value.array
+    recorded, array = value.gradients[number].array, value.array
     if recorded is None or array is None:
         raise _UncheckableError("only summaries were kept")
-    expected = sum(_through(gate, value, index) for gate in value.gates)
+    parts = [_through(gate, value, number, index) for gate in value.gates]
+    expected, terms = (sum(part) for part in zip(*parts, strict=True))
     scale = float(np.abs(recorded).max())
-    if not np.isfinite(expected) or not np.isfinite(scale):
+    if not np.isfinite(terms) or not np.isfinite(scale):
         raise _UncheckableError("not finite")
     here = float(recorded[index])
-    if abs(here - expected) <= _RELATIVE * abs(expected) + _OF_THE_LARGEST * max(scale, 1e-30):
+    if abs(here - expected) <= _tolerance(value, expected, terms, scale):
         return None
     return Mismatch("gradient", value, index, here, expected)
 
 
-def _through(gate: Gate, value: Value, index: Index) -> float:
-    """What the loss gains, through one gate, for each unit of an element."""
+def _tolerance(value: Value, expected: float, terms: float, largest: float) -> float:
+    """What a gradient may be off, given the sum of the magnitudes of the terms that make it."""
+    rounding = max(_rounding(part) for gate in value.gates for part in gate.values)
+    relative = max(_RELATIVE, _RELATIVE_ROUNDINGS * rounding)
+    of_the_terms = max(_OF_THE_TERMS, _TERMS_ROUNDINGS * rounding)
+    return relative * abs(expected) + of_the_terms * terms + _OF_THE_LARGEST * max(largest, 1e-30)
+
+
+def _rounding(value: Value) -> float:
+    return {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(value.dtype, 0.0)
+
+
+def _through(gate: Gate, value: Value, number: int, index: Index) -> tuple[float, float]:
+    """What the loss gains, through one gate, for each unit of an element.
+
+    Returns:
+        That, and the sum of the magnitudes of what it gains through each element of the outputs.
+    """
     if gate.custom_gradient:
         raise _UncheckableError("a custom gradient")
-    upstream = [output.gradient for output in gate.outputs]
-    if not any(upstream) or not eager.has_gradient(gate.op):
-        return 0.0
+    upstream = [output.gradients.get(number) for output in gate.outputs]
+    if not any(upstream):
+        return 0.0, 0.0
     _check_differentiable(gate, [part for part in upstream if part])
+    if not gate.taped or not eager.has_gradient(gate.op):
+        return 0.0, 0.0
     weights = [part.array if part else None for part in upstream]
     element = float(np.asarray(value.array)[index])
     step = _STEP * max(1.0, abs(element))
@@ -189,10 +232,11 @@ def _through(gate: Gate, value: Value, index: Index) -> float:
         _weighted(_moved(gate, value, index, element + move), weights)
         for move in (-step, 0.0, step)
     )
-    left, right = (here - low) / step, (high - here) / step
-    if abs(left - right) > _KINK * max(abs(left), abs(right)) + _OF_THE_LARGEST:
+    left, right = float((here - low).sum() / step), float((high - here).sum() / step)
+    heaviest = max(float(np.abs(weight).max(initial=0)) for weight in weights if weight is not None)
+    if abs(left - right) > _KINK * max(abs(left), abs(right)) + _OF_THE_LARGEST * heaviest:
         raise _UncheckableError("at a kink")
-    return (left + right) / 2
+    return (left + right) / 2, float(np.abs(high - low).sum() / (2 * step))
 
 
 def _check_differentiable(gate: Gate, upstream: Sequence[Value]) -> None:
@@ -200,14 +244,14 @@ def _check_differentiable(gate: Gate, upstream: Sequence[Value]) -> None:
         raise _UncheckableError("through opaque or stateful gates")
     if any(part.tensor is None for part in (*gate.inputs, *upstream)):
         raise _UncheckableError("only summaries were kept")
-    if {part.dtype for part in gate.inputs} & {"float16", "bfloat16"}:
-        raise _UncheckableError("half precision")
 
 
 def _moved(gate: Gate, value: Value, index: Index, element: float) -> list[Array]:
     """The gate's outputs in double precision, with one element of an input moved."""
     inputs = [_double(part, index, element, part is value) for part in gate.inputs]
-    attributes = eager.retyped(gate.op, gate.attributes, eager.FLOAT32, eager.FLOAT64)
+    attributes = gate.attributes
+    for narrow, wide in _DOUBLE:
+        attributes = eager.retyped(gate.op, attributes, narrow, wide)
     try:
         found = eager.run(gate.op, inputs, attributes, len(gate.outputs))
     except (tf.errors.OpError, TypeError, ValueError):
@@ -216,18 +260,18 @@ def _moved(gate: Gate, value: Value, index: Index, element: float) -> list[Array
 
 
 def _double(part: Value, index: Index, element: float, moves: bool) -> Any:
-    if not part.is_float:
+    if not part.has_gradients:
         return part.tensor
-    array = np.asarray(part.tensor).astype(np.float64)
+    array = _wide(np.asarray(part.tensor))
     if moves:
         array[index] = element
     return tf.constant(array)
 
 
-def _weighted(outputs: Sequence[Array], weights: Sequence[Array | None]) -> float:
+def _weighted(outputs: Sequence[Array], weights: Sequence[Array | None]) -> Array:
+    """What each element of the outputs contributes, one after the other."""
     pairs = zip(outputs, weights, strict=True)
-    return sum(
-        float((out * weight.astype(np.float64)).sum())
-        for out, weight in pairs
-        if weight is not None
-    )
+    terms = [
+        np.real(out * np.conj(_wide(weight))).ravel() for out, weight in pairs if weight is not None
+    ]
+    return np.concatenate(terms)
