@@ -1,11 +1,14 @@
 """Any number of a network opens as a circuit that computes what the network computed."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from networks import NETWORKS
 
 import gatescope as gs
+from gatescope.circuits.circuit import Circuit
+from gatescope.errors import TraceError, UsageError
 from gatescope.scope import eager
 from gatescope.scope.record import Value
 
@@ -116,3 +119,130 @@ def _replay(gate, known):
     outputs = eager.run(gate.op, inputs, gate.attributes, len(gate.outputs), recorded=True)
     for value, tensor in zip(gate.outputs, outputs, strict=True):
         known.setdefault(value, tensor)
+
+
+@pytest.fixture(scope="module")
+def small():
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.MaxPooling2D(name="pool"),
+            layers.Flatten(name="flat"),
+            layers.Dense(30, activation="relu", name="hidden"),
+            layers.Dense(3, name="scores"),
+        ],
+        name="small",
+    )
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x = np.random.default_rng(0).uniform(size=(2, 12, 12, 1)).astype("float32")
+    return gs.trace(model, x, np.array([0, 2]))
+
+
+def test_the_largest_terms_are_drawn_and_the_others_are_their_exact_sum(small):
+    neuron = small.neuron("scores", unit=1, sample=1, terms=4)
+    assert isinstance(neuron, Circuit)
+    inputs = small.calls_of("scores")[0].inputs[0].array[1].astype(float)
+    (kernel,) = [v.array for v in small.find("scores", "MatMul", phase="forward")[0].inputs[1:]]
+    products = inputs * kernel[:, 1]
+    largest = np.argsort(-np.abs(products), kind="stable")[:4]
+    drawn = {name for name in neuron.inputs if name.startswith("hidden[")}
+    assert drawn == {f"hidden[1, {place}]" for place in largest}
+    rest = neuron.inputs["26 others"].value
+    assert rest == pytest.approx(np.delete(products, largest).sum(), rel=1e-12)
+
+
+def test_shares_of_a_dense_neuron_are_its_products(small):
+    neuron = small.neuron("scores", (0, 2), terms=30)
+    for name, share in neuron.contributions.items():
+        if name.startswith("hidden["):
+            weight = neuron.inputs[f"scores/kernel[{name.partition(', ')[2][:-1]}, 2]"]
+            assert share == pytest.approx(neuron.inputs[name].value * weight.value)
+    shares = [abs(share) for share in neuron.contributions.values()]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_following_leads_from_a_score_to_the_pixels(small):
+    path = small.neuron("scores", (0, 1)).path()
+    layers = [neuron.name.partition("[")[0] for neuron in path]
+    assert layers == ["scores", "hidden", "pool", "conv"]
+    pixels = [name for name in path[-1].inputs if name.startswith("x[")]
+    assert len(pixels) == 8
+    assert small.neuron("scores", (0, 1)).follow(2)[1].name.startswith("hidden[0, ")
+    assert small.neuron("scores", (0, 1)).path(to="x")[-1].name == path[-1].name
+
+
+def test_following_to_what_is_no_source_names_those_that_are(small):
+    with pytest.raises(UsageError, match=r"scores does not come from an input 'y'(.|\n)*one of x"):
+        small.neuron("scores", (0, 1)).follow(to="y")
+
+
+def test_a_recurrent_layer_opens_at_the_step_of_its_cell_with_every_inner_gate():
+    network = NETWORKS["lstm"]()
+    trace = gs.trace(network.model, network.x, network.y)
+    (call,) = [call for call in trace.calls if isinstance(call.layer, keras.layers.LSTM)]
+    last = call.inputs[0].shape[1] - 1
+    neuron = trace.neuron(call.outputs[0], (1, 2))
+    assert neuron.name == f"lstm_cell@{last}[1, 2]"
+    kinds = [wire.gate.name for wire in neuron.wires if wire.gate]
+    assert kinds.count("sigmoid") == 3  # input, forget, output
+    assert kinds.count("tanh") == 2  # candidate, state
+    assert trace.neuron("lstm_cell", unit=2, sample=1).name == neuron.name
+    earlier = trace.neuron("lstm_cell", unit=2, sample=1, step=1)
+    assert earlier.name == "lstm_cell@1[1, 2]"
+
+
+def test_a_neuron_is_a_circuit_that_draws_explains_and_trains_as_any_other(small):
+    neuron = small.neuron("conv", (0, 3, 4, 1), terms=4)
+    assert "Σ" in str(neuron) and "5 others" in str(neuron) and "conv/bias[1]" in str(neuron)
+    assert neuron.to_svg().startswith("<svg")
+    assert neuron.explain()
+    assert len(neuron.to_dict()["wires"]) == len(neuron.wires)
+    assert neuron.compile().forward() == pytest.approx(neuron.forward())
+
+
+def test_what_is_not_finite_is_shown_as_it_is():
+    trace = gs.trace(lambda x: tf.math.log(x) * 2.0, tf.constant([1.0, 0.0, -1.0]))
+    neuron = trace.neuron(trace.outputs[0], (2,))
+    assert np.isnan(neuron.outputs[0].value)
+    assert "NaN" in str(neuron)
+
+
+def test_operations_without_a_rule_open_by_their_derivatives():
+    x = np.array([[1.0, 2.0, 4.0]], np.float32)
+    trace = gs.trace(lambda x: tf.math.cumsum(tf.math.erf(x), axis=1), x)
+    neuron = trace.neuron(trace.outputs[0], (0, 1))
+    assert neuron.forward() == pytest.approx(float(trace.outputs[0].array[0, 1]), rel=SAME)
+    slope = 2 / np.sqrt(np.pi) * np.exp(-(x[0] ** 2))
+    neuron.backward(1.0)
+    found = {name: wire.gradient for name, wire in neuron.inputs.items()}
+    assert found == pytest.approx({"x[0, 0]": slope[0], "x[0, 1]": slope[1]}, rel=SAME)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "text"),
+    [
+        (("score", (0, 1)), {}, "no layer 'score' ran(.|\n)*did you mean 'scores'"),
+        (("scores", (0, 3)), {}, r"scores has no element \[0, 3\](.|\n)*\(0 to 1, 0 to 2\)"),
+        (("scores", (0,)), {}, r"scores has no element \[0\](.|\n)*2 numbers"),
+        (("scores",), {"unit": 3}, r"scores has no element \[0, 3\](.|\n)*\(0 to 1, 0 to 2\)"),
+        (("conv",), {"unit": 3}, r"conv has 2 × 10 × 10 × 4 elements(.|\n)*\(1, 9, 9, 3\)"),
+        (("scores", (0, 1)), {"step": 1}, "'scores' has no step 1(.|\n)*from 0 to 0"),
+        (("scores", (0, 1)), {"terms": 0}, "terms is 0(.|\n)*1 or more"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_with_what_can(small, arguments, settings, text):
+    with pytest.raises(UsageError, match=text):
+        small.neuron(*arguments, **settings)
+
+
+def test_values_beyond_the_budget_and_whole_numbers_are_refused(small):
+    model = small.calls[0].layer
+    poor = gs.trace(model, np.zeros((2, 12, 12, 1), np.float32), memory_budget=0)
+    with pytest.raises(TraceError, match=r"only a summary of scores(.|\n)*memory_budget"):
+        poor.neuron("scores", (0, 1))
+    whole = gs.trace(lambda x: x + 1, tf.constant([1, 2]))
+    with pytest.raises(TraceError, match="holds int32, which has no neurons"):
+        whole.neuron(whole.outputs[0], (0,))

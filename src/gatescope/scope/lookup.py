@@ -60,11 +60,11 @@ def known_step(step: int, gates: Sequence[Gate]) -> int:
     )
 
 
-def known_value(what: str | Gate | Value, call: int, calls: Sequence[LayerCall]) -> Value:
-    """The first output of a layer's call or of a gate; a value itself.
+def known_value(what: str | Gate | Value, step: int | None, calls: Sequence[LayerCall]) -> Value:
+    """The first output of a layer's call (the last one of a step), or of a gate; or a value.
 
     Raises:
-        UsageError: No such layer ran, or not as often; or there is no output.
+        UsageError: No such layer ran, or not at this step; or there is no output.
     """
     if isinstance(what, Value):
         return what
@@ -72,13 +72,14 @@ def known_value(what: str | Gate | Value, call: int, calls: Sequence[LayerCall])
         outputs = what.outputs
     else:
         found = known_calls(what, calls)
-        if not -len(found) <= call < len(found):
+        steps = {call.step or 0 for call in found}
+        if step is not None and step not in steps:
             raise UsageError(
-                f"the layer {what!r} has no call {call} in this trace",
-                f"a call from 0 to {len(found) - 1}",
-                f"trace.neuron({what!r}, …, call={len(found) - 1})",
+                f"the layer {what!r} has no step {step} in this trace",
+                f"a step from {min(steps)} to {max(steps)}",
+                f"trace.neuron({what!r}, …, step={max(steps)})",
             )
-        outputs = found[call].outputs
+        outputs = [call for call in found if step in (None, call.step or 0)][-1].outputs
     if outputs:
         return outputs[0]
     raise UsageError(f"{what!r} has no output", "a layer or gate that has one", "print(trace)")

@@ -109,9 +109,11 @@ def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
     """Opens an element of a value.
 
     Raises:
-        UsageError: The index is out of range.
+        UsageError: The index is out of range, or no terms are to be drawn.
         TraceError: Only a summary of the value was kept, or its elements are no real numbers.
     """
+    if terms < 1:
+        raise UsageError(f"terms is {terms}", "1 or more terms of a sum to draw", "terms=8")
     if not value.is_float:
         raise TraceError(
             f"{label_of(value)} holds {value.dtype}, which has no neurons",

@@ -193,18 +193,19 @@ def total(wires: Sequence[Wire]) -> Wire:
 def label(element: Element) -> str:
     """What an element is called: the value's name, or its layer's, and the index."""
     value = element.value
-    gate = value.gate
-    name = "/".join(value.name.split("/")[-2:])
-    if gate is not None:
-        name = gate.call.layer.name if gate.call else _function(gate)
-        handed_on = gate.call is not None and value in gate.call.outputs[:1]
-        name = name if handed_on else f"{name}/{gate.op}".removeprefix("/")
-        if value.variable is not None:
-            name = "/".join(value.variable.name.split("/")[-2:])
-        elif gate.step:
-            name += f"@{gate.step}"
+    name = "/".join(value.name.split("/")[-2:]) or _made_by(value)
     place = ", ".join(map(str, element.place))
     return f"{name}[{place}]" if place else name
+
+
+def _made_by(value: Value) -> str:
+    gate = value.gate
+    if gate is None:
+        return ""
+    name = str(gate.call.layer.name) if gate.call else _function(gate)
+    handed_on = gate.call is not None and value in gate.call.outputs[:1]
+    name = name if handed_on else f"{name}/{gate.op}".removeprefix("/")
+    return f"{name}@{gate.step}" if gate.step else name
 
 
 def _function(gate: Gate) -> str:

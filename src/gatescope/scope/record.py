@@ -51,10 +51,16 @@ class LayerCall:
         layer: The Keras object.
         caller: The call that it happened in.
         number: How many times the layer had been called before.
+
+    Attributes:
+        inputs: What it was given.
+        outputs: What it gave.
+        step: That of its first gate; None where nothing ran.
     """
 
     def __init__(self, layer: Any, caller: LayerCall | None, number: int) -> None:
         self.layer, self.caller, self.number = layer, caller, number
+        self.step: int | None = None
         self.inputs: tuple[Value, ...] = ()
         self.outputs: tuple[Value, ...] = ()
 
@@ -110,12 +116,6 @@ class Value:
         if self.tensor is None or self.dtype in ("resource", "variant"):
             return None
         return np.asarray(self.tensor)
-
-    @property
-    def variable(self) -> Value | None:
-        """The variable that it was read from, if any."""
-        read = self.gate.inputs if self.gate else ()
-        return read[0] if len(read) == 1 and read[0].kind == "variable" else None
 
     @property
     def is_float(self) -> bool:

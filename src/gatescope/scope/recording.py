@@ -109,6 +109,8 @@ class Recorder:
         gate.custom_gradient = stack.custom_gradient
         place = (self._phase, stack.path, *_layers(self._call))
         gate.step, self._uses[place] = self._uses[place], self._uses[place] + 1
+        if self._call and self._call.step is None:
+            self._call.step = gate.step
         if stack.differentiating is not None:
             self._differentiates(gate, stack.differentiating)
         self.gates.append(gate)

@@ -189,7 +189,7 @@ class Trace:
         *,
         unit: int | None = None,
         sample: int = 0,
-        call: int = 0,
+        step: int | None = None,
         terms: int = 8,
     ) -> Neuron:
         """Opens one number as a circuit of scalar gates, with the values and gradients it had.
@@ -203,8 +203,8 @@ class Trace:
             index: The number's place in the layer's output (of a gate, in its first output).
             unit: In place of `index`, the last number of it, for outputs of shape (samples, units).
             sample: With `unit`, the first number of it.
-            call: Which call of the layer, where it has several: the step of a recurrent cell, the
-                use of a shared layer.
+            step: Which call of the layer, where it has several: the step of a recurrent cell, the
+                number of the use of a shared layer; by default the last.
             terms: How many terms of a sum are drawn; one wire has the exact sum of the others.
 
         Returns:
@@ -221,7 +221,7 @@ class Trace:
             >>> neuron.follow()[0].name
             'max_pooling2d[0, 5, 6, 1]'
         """
-        value = known_value(what, call, self.calls)
+        value = known_value(what, step, self.calls)
         return open_neuron(value, index_of(value, index, unit, sample), terms)
 
     def calls_of(self, layer: str) -> list[LayerCall]:
