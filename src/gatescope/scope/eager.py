@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -100,6 +101,7 @@ def is_stateful(operation: str) -> bool:
     return definition is None or bool(definition.is_stateful)
 
 
+@cache
 def is_opaque(operation: str) -> bool:
     """Whether an operation runs others that are not seen, or has Python of a user's inside."""
     definition = op_def_registry.get(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, final
@@ -113,7 +114,7 @@ class Value:
         """What the elements take, in bytes."""
         if self.dtype in ("resource", "variant", "string"):
             return 0
-        return int(np.prod(self.shape, dtype=np.int64)) * int(self.tensor.dtype.size)
+        return math.prod(self.shape) * int(self.tensor.dtype.size)
 
     @property
     def summary(self) -> Summary | None:
