@@ -21,7 +21,7 @@ Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], Non
 
 FLOAT32, FLOAT64, INT64 = 1, 2, 9  # of tensorflow's DataType
 # Its frame on the stack tells that an operation belongs to the gradient of another one, and its
-# local `out_grads` has the gradients that arrived at that one's outputs.
+# local `out_grads` has the gradients that arrived at that one's outputs, `mock_op` is its alone.
 GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
 
 
