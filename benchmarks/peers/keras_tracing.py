@@ -67,7 +67,7 @@ def main() -> None:
     threads = json.loads(sys.stdin.readline())["threads"]
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    take_turns({"version": f"Keras {keras.__version__}"}, find)
+    take_turns({"version": f"Gatescope, Keras {keras.__version__}"}, find)
 
 
 if __name__ == "__main__":
