@@ -1,4 +1,4 @@
-"""Talks to a PyTorch process that does one round of work a line.
+"""Talks to a process, most often one with PyTorch, that does one round of work a line.
 
 The process prints one JSON object a line. What it prints first says that it is ready.
 """
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 
 class Worker:
-    """A script that runs under another interpreter, in an environment with PyTorch.
+    """A script that runs under another interpreter, most often in an environment with PyTorch.
 
     Args:
         python: That interpreter.
@@ -34,7 +34,7 @@ class Worker:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the PyTorch process ended with {self.process.wait()}")
+            raise SystemExit(f"{self.process.args[-1]} ended with {self.process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

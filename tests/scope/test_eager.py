@@ -1,5 +1,7 @@
 """The private interface of TensorFlow that traces stand on: these fail loudly if it changes."""
 
+import weakref
+
 import numpy as np
 import tensorflow as tf
 
@@ -35,7 +37,7 @@ def test_iterations_of_loops_are_told_one_by_one():
 
 
 def test_gradients_are_told_from_within_their_functions_frame():
-    frames = []
+    frames, calls = [], []
 
     def look(*_):
         import sys
@@ -44,6 +46,7 @@ def test_gradients_are_told_from_within_their_functions_frame():
         while frame and frame.f_code is not eager.GRADIENT_OF_ONE_OPERATION:
             frame = frame.f_back
         frames.append(frame and (frame.f_locals["op_name"], len(frame.f_locals["out_grads"])))
+        calls.append(weakref.ref(frame.f_locals["mock_op"]))
 
     x = tf.constant(0.5)
     with tf.GradientTape() as tape:
@@ -52,6 +55,7 @@ def test_gradients_are_told_from_within_their_functions_frame():
     with eager.watch_operations(look):
         tape.gradient(y, x)
     assert frames == [("Tanh", 1)], WHY
+    assert calls[0]() is None, WHY
 
 
 def test_what_a_compiled_function_does_is_one_opaque_operation():

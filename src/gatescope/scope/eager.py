@@ -24,7 +24,7 @@ Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], Non
 FLOAT32, FLOAT64, INT64 = 1, 2, 9
 FLOAT16, BFLOAT16, COMPLEX64, COMPLEX128 = 19, 14, 8, 18
 # Its frame on the stack tells that an operation belongs to the gradient of another one, and its
-# local `out_grads` has the gradients that arrived at that one's outputs.
+# local `out_grads` has the gradients that arrived at that one's outputs, `mock_op` is its alone.
 GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
 
 
@@ -117,6 +117,7 @@ def is_stateful(operation: str) -> bool:
     return definition is None or bool(definition.is_stateful)
 
 
+@cache
 def is_opaque(operation: str) -> bool:
     """Whether an operation runs others that are not seen, or has Python of a user's inside."""
     definition = op_def_registry.get(operation)

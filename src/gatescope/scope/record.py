@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, final
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Index = tuple[int, ...]
+_AT_A_TIME = 1 << 16  # elements
 Phase = Literal["forward", "backward", "update"]
 Kind = Literal["gate", "input", "variable", "constant"]
 
@@ -221,18 +223,45 @@ def _nbytes(tensor: Any, shape: Index, dtype: str) -> int:
 
 def summarize(array: Array) -> Summary | None:
     """Counts and moments of a tensor's elements; None of what are no numbers."""
-    if array.dtype.kind not in "fiubV" and "float" not in array.dtype.name:
+    if array.dtype.kind not in "fiub" and "float" not in array.dtype.name:
         return None
-    numbers = array.astype(np.float64).ravel()
-    finite = numbers[np.isfinite(numbers)]
-    if not finite.size:
-        return Summary(numbers.size, numbers.size, 0, *([float("nan")] * 4))
+    if not array.size:
+        return Summary(0, 0, 0, *([float("nan")] * 4))
+    flat, moments = array.reshape(-1), list[_Moments]()
+    # A part at a time: a copy of the whole would be larger than what the summary is to spare.
+    for start in range(0, flat.size, _AT_A_TIME):
+        moments.append(_moments(flat[start : start + _AT_A_TIME]))
+    counts, zeros, lowest, highest, sums, squares = zip(*moments, strict=True)
+    finite = sum(counts)
+    if not finite:
+        return Summary(flat.size, flat.size, 0, *([float("nan")] * 4))
+    mean = sum(sums) / finite
+    deviation = math.sqrt(max(sum(squares) / finite - mean * mean, 0.0))
     return Summary(
-        numbers.size,
-        numbers.size - finite.size,
-        int(np.count_nonzero(finite == 0)),
-        float(finite.min()),
-        float(finite.max()),
-        float(finite.mean()),
-        float(finite.std()),
+        flat.size, flat.size - finite, sum(zeros), min(lowest), max(highest), mean, deviation
+    )
+
+
+class _Moments(NamedTuple):
+    """Of the finite ones among some numbers."""
+
+    count: int
+    zeros: int
+    lowest: float
+    highest: float
+    sum: float
+    squares: float
+
+
+def _moments(numbers: Array) -> _Moments:
+    wide = numbers.astype(np.float64)
+    if not np.isfinite(wide).all():
+        wide = wide[np.isfinite(wide)]
+    if not wide.size:
+        return _Moments(0, 0, math.inf, -math.inf, 0.0, 0.0)
+    zeros = wide.size - int(np.count_nonzero(wide))
+    with np.errstate(over="ignore"):
+        squares = float(np.dot(wide, wide))
+    return _Moments(
+        wide.size, zeros, float(wide.min()), float(wide.max()), float(wide.sum()), squares
     )

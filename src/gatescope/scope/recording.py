@@ -11,6 +11,7 @@ from functools import wraps
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, final
 from unittest.mock import patch
+from weakref import ref
 
 import keras
 import numpy as np
@@ -212,12 +213,13 @@ class Recorder:
 
     def _differentiates(self, gate: Gate, frame: FrameType) -> None:
         """Notes which operation a backward gate passes the gradient through."""
+        given = frame.f_locals
         last = self._differentiations[-1] if self._differentiations else None
-        if last is None or last.frame is not frame:
-            arrived = frame.f_locals["out_grads"]
+        if last is None or last.call() is not given["mock_op"]:
+            arrived = given["out_grads"]
             last = _Differentiation(
-                frame,
-                frame.f_locals["op_name"],
+                ref(given["mock_op"]),
+                given["op_name"],
                 [eager.identity(part) for part in arrived if eager.is_eager(part)],
                 [],
             )
@@ -257,7 +259,7 @@ class Recorder:
 class _Differentiation(NamedTuple):
     """One call of an operation's gradient function."""
 
-    frame: FrameType  # kept, for as long as another frame must not have its address
+    call: ref[Any]  # what only that call has; the frame would keep tensors beyond the budget
     op: str
     arrived: list[int]
     gates: list[Gate]
