@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import backprop, context, execute
 from tensorflow.python.framework import op_callbacks, op_def_registry, ops
+from tensorflow.python.ops import custom_gradient
 
 Tensor = Any
 Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], None]
@@ -25,6 +26,7 @@ FLOAT16, BFLOAT16, COMPLEX64, COMPLEX128 = 19, 14, 8, 18
 # Its frame on the stack tells that an operation belongs to the gradient of another one, and its
 # local `out_grads` has the gradients that arrived at that one's outputs.
 GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
+_CUSTOM_GRADIENT = custom_gradient.__file__, "actual_grad_fn"
 
 
 @contextmanager
@@ -95,6 +97,23 @@ def run(
     if recorded:
         execute.record_gradient(operation, list(inputs), flat, found)
     return found
+
+
+def is_gradient_function(code: CodeType) -> bool:
+    """Whether code passes gradients through one operation, or through one `tf.custom_gradient`."""
+    if code is GRADIENT_OF_ONE_OPERATION:
+        return True
+    return (code.co_filename, code.co_name) == _CUSTOM_GRADIENT
+
+
+def differentiated(frame: FrameType) -> tuple[str, Sequence[Tensor]]:
+    """The operation that a gradient function is of, and the gradients that arrived there.
+
+    What `tf.custom_gradient` returns comes out of operations `Identity`.
+    """
+    if frame.f_code is GRADIENT_OF_ONE_OPERATION:
+        return frame.f_locals["op_name"], frame.f_locals["out_grads"]
+    return "Identity", frame.f_locals["result_grad_components"]
 
 
 def is_stateful(operation: str) -> bool:

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gatescope.scope.eager import identity, same_random_stream
-from gatescope.scope.record import Kind
+from gatescope.scope.eager import identity, run, same_random_stream
+from gatescope.scope.record import Gate, Kind, Value
 
 
 class Alive(NamedTuple):
@@ -53,10 +53,11 @@ def _kind(type_: type, plain: type) -> str:
 
 
 @contextmanager
-def unchanged(found: Alive) -> Iterator[None]:
-    """Undoes what happens inside to variables, optimizers and random streams.
+def unchanged(found: Alive, gates: Sequence[Gate]) -> Iterator[None]:
+    """Undoes what happens inside, in these gates, to variables, optimizers and random streams.
 
-    A variable is read, which copies nothing until it is written to. What is not undone: the
+    A variable is read, which copies nothing until it is written to; one that is made inside, as
+    metrics make some, is put back to its first value. What is not undone: the
     position of TensorFlow's stateful random operations with a seed of their own (such as
     `tf.random.uniform(…, seed=1)`), lookup tables, datasets, and Python objects.
     """
@@ -67,6 +68,7 @@ def unchanged(found: Alive) -> Iterator[None]:
         undo.callback(np.random.set_state, numpy)
         undo.callback(random.setstate, python)
         undo.callback(_write_back, before)
+        undo.callback(_restart, gates)
         undo.callback(_empty, optimizers)
         yield
 
@@ -76,6 +78,18 @@ def _write_back(before: Sequence[tuple[Any, Any]]) -> None:
         now = np.asarray(variable.read_value())
         if now.__array_interface__["data"] != np.asarray(value).__array_interface__["data"]:
             variable.assign(value)
+
+
+def _restart(gates: Sequence[Gate]) -> None:
+    """Gives the variables that were made by gates the value that they had at first."""
+    first: dict[Value, Gate] = {}
+    for gate in gates:
+        if gate.op == "AssignVariableOp" and gate.inputs[0].gate is not None:
+            first.setdefault(gate.inputs[0], gate)
+    for gate in first.values():
+        handle, value = (part.tensor for part in gate.inputs)
+        if value is not None:
+            run(gate.op, [handle, value], gate.attributes, 0)
 
 
 def _contents(optimizer: Any) -> dict[str, tuple[Any, list[Any]]]:
