@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -63,7 +64,7 @@ def unchanged(found: Alive, gates: Sequence[Gate]) -> Iterator[None]:
     """
     before = [(variable, variable.read_value()) for variable in found.variables]
     python, numpy = random.getstate(), np.random.get_state()
-    optimizers = [(optimizer, _contents(optimizer)) for optimizer in found.unbuilt]
+    optimizers = [(optimizer, list(_refilling(optimizer))) for optimizer in found.unbuilt]
     with ExitStack() as undo, same_random_stream():
         undo.callback(np.random.set_state, numpy)
         undo.callback(random.setstate, python)
@@ -92,23 +93,34 @@ def _restart(gates: Sequence[Gate]) -> None:
             run(gate.op, [handle, value], gate.attributes, 0)
 
 
-def _contents(optimizer: Any) -> dict[str, tuple[Any, list[Any]]]:
-    """Its attributes, with what its lists hold."""
-    return {
-        name: (value, list(value) if isinstance(value, list) else [])
-        for name, value in vars(optimizer).items()
-    }
+def _refilling(thing: Any) -> Iterator[Callable[[], None]]:
+    """What gives an object the attributes, and these the contents, that it has now.
+
+    The containers stay the same objects: TensorFlow's checkpoints hold on to them.
+    """
+    attributes = getattr(thing, "__dict__", {})
+    for container in (thing, attributes):
+        if (kind := _container(container)) is not None:
+            yield partial(_refill, kind, container, kind.copy(container))
+    for part in attributes.values():
+        if _container(part) is not None:
+            yield from _refilling(part)
 
 
-def _empty(optimizers: Sequence[tuple[Any, dict[str, tuple[Any, list[Any]]]]]) -> None:
+def _container(thing: Any) -> Any:
+    """Of which built-in kind a container is; isinstance would take proxies, too."""
+    return next((kind for kind in (list, dict, set) if issubclass(type(thing), kind)), None)
+
+
+def _refill(kind: Any, container: Any, contents: Any) -> None:
+    # The built-in methods, for those of tracked containers do more than that.
+    kind.clear(container)
+    (list.extend if kind is list else kind.update)(container, contents)
+
+
+def _empty(optimizers: Sequence[tuple[Any, Sequence[Callable[[], None]]]]) -> None:
     """Makes optimizers that were built meanwhile what they were."""
-    for optimizer, contents in optimizers:
-        if not optimizer.built:
-            continue
-        attributes = vars(optimizer)
-        attributes.clear()
-        for name, (value, items) in contents.items():
-            attributes[name] = value
-            if isinstance(value, list):
-                list.clear(value)
-                list.extend(value, items)
+    for optimizer, refilling in optimizers:
+        if optimizer.built:
+            for refill in refilling:
+                refill()
