@@ -36,6 +36,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {}
 
 def _network(build: Callable[[], Network]) -> Callable[[], Network]:
     def seeded() -> Network:
+        keras.utils.clear_session(free_memory=False)  # so that names are the same every time
         keras.utils.set_random_seed(7)
         return build()
 

@@ -10,12 +10,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import backprop, context, execute
 from tensorflow.python.framework import op_callbacks, op_def_registry, ops
+from tensorflow.python.ops import custom_gradient
 
 Tensor = Any
 Ran = Callable[[str, Sequence[Tensor], Mapping[str, Any], Sequence[Tensor]], None]
@@ -26,6 +27,7 @@ FLOAT16, BFLOAT16, COMPLEX64, COMPLEX128 = 19, 14, 8, 18
 # Its frame on the stack tells that an operation belongs to the gradient of another one, and its
 # local `out_grads` has the gradients that arrived at that one's outputs, `mock_op` is its alone.
 GRADIENT_OF_ONE_OPERATION: CodeType = backprop._gradient_function.__code__
+_CUSTOM_GRADIENT = custom_gradient.__file__, "actual_grad_fn"
 
 
 @contextmanager
@@ -109,6 +111,28 @@ def _defaults(operation: str) -> Mapping[str, Any]:
     return {
         name: getattr(given[name], kind) for name, kind in plain.items() if kind in ("b", "i", "f")
     }
+
+
+def is_gradient_function(code: CodeType) -> bool:
+    """Whether code passes gradients through one operation, or through one `tf.custom_gradient`."""
+    if code is GRADIENT_OF_ONE_OPERATION:
+        return True
+    return (code.co_filename, code.co_name) == _CUSTOM_GRADIENT
+
+
+def differentiated(frame: FrameType) -> tuple[object, str, Sequence[Tensor]]:
+    """What one call of a gradient function is about.
+
+    Returns:
+        Something that lives as long as the call, and is no other call's; the operation (what
+        `tf.custom_gradient` returns comes out of operations `Identity`); the gradients that
+        arrived there.
+    """
+    given = frame.f_locals
+    if frame.f_code is GRADIENT_OF_ONE_OPERATION:
+        return given["mock_op"], given["op_name"], given["out_grads"]
+    arrived = given["result_grad_components"]
+    return arrived[0], "Identity", arrived
 
 
 def is_stateful(operation: str) -> bool:

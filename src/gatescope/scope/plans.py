@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.trainers.compile_utils import CompileLoss
 
 from gatescope.errors import TraceError
 from gatescope.scope.eager import identity, is_eager
@@ -110,8 +111,8 @@ def _loss(
 ) -> Callable[[Any], Any]:
     """The loss as a function of the model's outputs."""
     if loss is not None:
-        judge = keras.losses.get(loss)
-        return lambda y_pred: sum(model.losses, judge(y, y_pred, sample_weight=sample_weight))
+        judge = CompileLoss(loss)  # a loss, a name, a function, or one for each output
+        return lambda y_pred: _total(judge(y, y_pred, sample_weight), model.losses)
     if not model.compiled:
         raise TraceError(
             f"the model {model.name!r} has no loss",
@@ -123,6 +124,11 @@ def _loss(
     return lambda y_pred: model.compute_loss(
         x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra
     )
+
+
+def _total(loss: Any, added: Sequence[Any]) -> Any:
+    """A loss with those that layers added, as `keras.Model.compute_loss` sums them."""
+    return keras.ops.sum([loss, *map(keras.ops.sum, added)]) if added else loss
 
 
 def _has_own_step(model: keras.Model) -> bool:

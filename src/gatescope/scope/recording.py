@@ -213,16 +213,11 @@ class Recorder:
 
     def _differentiates(self, gate: Gate, frame: FrameType) -> None:
         """Notes which operation a backward gate passes the gradient through."""
-        given = frame.f_locals
+        call, op, arrived = eager.differentiated(frame)
         last = self._differentiations[-1] if self._differentiations else None
-        if last is None or last.call() is not given["mock_op"]:
-            arrived = given["out_grads"]
-            last = _Differentiation(
-                ref(given["mock_op"]),
-                given["op_name"],
-                [eager.identity(part) for part in arrived if eager.is_eager(part)],
-                [],
-            )
+        if last is None or last.call() is not call:
+            numbers = [eager.identity(part) for part in arrived if eager.is_eager(part)]
+            last = _Differentiation(ref(call), op, numbers, [])
             self._differentiations.append(last)
         last.gates.append(gate)
 
@@ -248,12 +243,13 @@ class Recorder:
         self._place_sums()
 
     def _place_sums(self) -> None:
-        """Puts what adds up the gradients of a value where that value was made."""
+        """Puts what adds up the gradients of a value where that was made, or its variable read."""
         for value in self.values.values():
+            read = value.gates[0] if value.kind == "variable" and value.gates else None
+            made = value.gate or read
             for adding in (gradient.gate for gradient in value.gradients.values()):
-                if value.gate and adding and not adding.call and not adding.gradient_of:
-                    adding.call, adding.step = value.gate.call, value.gate.step
-                    adding.source = value.gate.source
+                if made and adding and not adding.call and not adding.gradient_of:
+                    adding.call, adding.step, adding.source = made.call, made.step, made.source
 
 
 class _Differentiation(NamedTuple):
@@ -268,7 +264,8 @@ class _Differentiation(NamedTuple):
 def _belong(gates: Sequence[Gate], forward: Gate) -> None:
     for gate in gates:
         gate.gradient_of = forward
-        gate.call, gate.step, gate.source = forward.call, forward.step, forward.source
+        gate.call, gate.step = forward.call, forward.step
+        gate.source = gate.source or forward.source  # its own if a user wrote the gradient
 
 
 def _variable_read(inputs: Sequence[Value]) -> str:
@@ -318,7 +315,7 @@ class _Stack:
 
     Attributes:
         path: The places in the code, from the operation outward.
-        source: The line that asked for it.
+        source: The line that asked for it; within a gradient function, a line of that.
         differentiating: The frame of the gradient function that it belongs to, if any.
         custom_gradient: Whether it is hidden from tapes behind a gradient of a user's own.
     """
@@ -328,6 +325,7 @@ class _Stack:
     def __init__(self, frame: FrameType | None, root: FrameType) -> None:
         path: list[tuple[CodeType, int]] = []
         best: tuple[Rank, FrameType] | None = None
+        inside: tuple[Rank, FrameType] | None = None
         self.differentiating: FrameType | None = None
         self.custom_gradient = False
         while frame is not None and frame is not root:
@@ -336,9 +334,12 @@ class _Stack:
             ranked = rank(code)
             if ranked > (best[0] if best else Rank.CUSTOM_GRADIENT):
                 best = ranked, frame
-            if code is eager.GRADIENT_OF_ONE_OPERATION and self.differentiating is None:
-                self.differentiating = frame
-            self.custom_gradient |= ranked is Rank.CUSTOM_GRADIENT
+            if self.differentiating is None:
+                if eager.is_gradient_function(code):
+                    self.differentiating, inside = frame, best
+                else:
+                    self.custom_gradient |= ranked is Rank.CUSTOM_GRADIENT
             frame = frame.f_back
         self.path = tuple(path)
+        best = inside if self.differentiating else best
         self.source: Source | None = source_of(best[1]) if best else None

@@ -44,7 +44,7 @@ def trace(
         target: A built Keras model, or a function of tensors.
         *inputs: For a model the batch `x` and, for a loss and gradients, the targets `y`, as for
             `model.train_on_batch`; for a function its arguments.
-        loss: A Keras loss, for a model that is not compiled.
+        loss: As for `model.compile`, for a model that is not compiled, or in place of its own.
         sample_weight: As for `model.train_on_batch`.
         training: Whether layers such as dropout run as in training; by default, where there are
             targets.
@@ -69,7 +69,7 @@ def trace(
     with _ONE_AT_A_TIME:
         found = alive()
         recorder = Recorder(sys._getframe(), found.names | plan.names, memory_budget)
-        with unchanged(found), recorder.open():
+        with unchanged(found, recorder.gates), recorder.open():
             result = plan.run()
         return Trace(recorder, recorder.values_in(result))
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gatescope.scope.eager import identity, same_random_stream
-from gatescope.scope.record import Kind
+from gatescope.scope.eager import identity, run, same_random_stream
+from gatescope.scope.record import Gate, Kind, Value
 
 
 class Alive(NamedTuple):
@@ -53,20 +54,22 @@ def _kind(type_: type, plain: type) -> str:
 
 
 @contextmanager
-def unchanged(found: Alive) -> Iterator[None]:
-    """Undoes what happens inside to variables, optimizers and random streams.
+def unchanged(found: Alive, gates: Sequence[Gate]) -> Iterator[None]:
+    """Undoes what happens inside, in these gates, to variables, optimizers and random streams.
 
-    A variable is read, which copies nothing until it is written to. What is not undone: the
+    A variable is read, which copies nothing until it is written to; one that is made inside, as
+    metrics make some, is put back to its first value. What is not undone: the
     position of TensorFlow's stateful random operations with a seed of their own (such as
     `tf.random.uniform(…, seed=1)`), lookup tables, datasets, and Python objects.
     """
     before = [(variable, variable.read_value()) for variable in found.variables]
     python, numpy = random.getstate(), np.random.get_state()
-    optimizers = [(optimizer, _contents(optimizer)) for optimizer in found.unbuilt]
+    optimizers = [(optimizer, list(_refilling(optimizer))) for optimizer in found.unbuilt]
     with ExitStack() as undo, same_random_stream():
         undo.callback(np.random.set_state, numpy)
         undo.callback(random.setstate, python)
         undo.callback(_write_back, before)
+        undo.callback(_restart, gates)
         undo.callback(_empty, optimizers)
         yield
 
@@ -78,23 +81,46 @@ def _write_back(before: Sequence[tuple[Any, Any]]) -> None:
             variable.assign(value)
 
 
-def _contents(optimizer: Any) -> dict[str, tuple[Any, list[Any]]]:
-    """Its attributes, with what its lists hold."""
-    return {
-        name: (value, list(value) if isinstance(value, list) else [])
-        for name, value in vars(optimizer).items()
-    }
+def _restart(gates: Sequence[Gate]) -> None:
+    """Gives the variables that were made by gates the value that they had at first."""
+    first: dict[Value, Gate] = {}
+    for gate in gates:
+        if gate.op == "AssignVariableOp" and gate.inputs[0].gate is not None:
+            first.setdefault(gate.inputs[0], gate)
+    for gate in first.values():
+        handle, value = (part.tensor for part in gate.inputs)
+        if value is not None:
+            run(gate.op, [handle, value], gate.attributes, 0)
 
 
-def _empty(optimizers: Sequence[tuple[Any, dict[str, tuple[Any, list[Any]]]]]) -> None:
+def _refilling(thing: Any) -> Iterator[Callable[[], None]]:
+    """What gives an object the attributes, and these the contents, that it has now.
+
+    The containers stay the same objects: TensorFlow's checkpoints hold on to them.
+    """
+    attributes = getattr(thing, "__dict__", {})
+    for container in (thing, attributes):
+        if (kind := _container(container)) is not None:
+            yield partial(_refill, kind, container, kind.copy(container))
+    for part in attributes.values():
+        if _container(part) is not None:
+            yield from _refilling(part)
+
+
+def _container(thing: Any) -> Any:
+    """Of which built-in kind a container is; isinstance would take proxies, too."""
+    return next((kind for kind in (list, dict, set) if issubclass(type(thing), kind)), None)
+
+
+def _refill(kind: Any, container: Any, contents: Any) -> None:
+    # The built-in methods, for those of tracked containers do more than that.
+    kind.clear(container)
+    (list.extend if kind is list else kind.update)(container, contents)
+
+
+def _empty(optimizers: Sequence[tuple[Any, Sequence[Callable[[], None]]]]) -> None:
     """Makes optimizers that were built meanwhile what they were."""
-    for optimizer, contents in optimizers:
-        if not optimizer.built:
-            continue
-        attributes = vars(optimizer)
-        attributes.clear()
-        for name, (value, items) in contents.items():
-            attributes[name] = value
-            if isinstance(value, list):
-                list.clear(value)
-                list.extend(value, items)
+    for optimizer, refilling in optimizers:
+        if optimizer.built:
+            for refill in refilling:
+                refill()
