@@ -245,7 +245,7 @@ def summarize(array: Array) -> Summary | None:
 class _Moments(NamedTuple):
     """Of the finite ones among some numbers."""
 
-    count: int
+    finite: int
     zeros: int
     lowest: float
     highest: float
