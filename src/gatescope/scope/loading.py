@@ -94,7 +94,7 @@ def load_inputs(path: Path, model: keras.Model, samples: int | None = None) -> A
         UsageError: It is no such file, or an input is missing.
         DataError: It holds Python objects, or is damaged.
     """
-    structure = getattr(model, "input", None)
+    structure = _structure(model, "input")
     pairs = keras.tree.flatten_with_path(structure) if structure is not None else []
     names = [
         str(path[-1]) if path and isinstance(path[-1], str) else part.name for path, part in pairs
@@ -118,7 +118,13 @@ def load_targets(path: Path, model: keras.Model, samples: int | None = None) -> 
         DataError: It holds Python objects, or is damaged.
     """
     names = list(getattr(model, "output_names", None) or [])
-    return _load(path, "output", names, getattr(model, "output", None), samples)
+    return _load(path, "output", names, _structure(model, "output"), samples)
+
+
+def _structure(model: keras.Model, what: str) -> Any:
+    """The symbolic inputs or outputs; None of a subclassed model."""
+    found = getattr(model, what, None)
+    return getattr(model, f"{what}s", None) if found is None else found
 
 
 def _load(path: Path, what: str, names: Sequence[str], structure: Any, samples: int | None) -> Any:
@@ -129,7 +135,8 @@ def _load(path: Path, what: str, names: Sequence[str], structure: Any, samples: 
     missing = [name for name in names if name not in arrays]
     if missing or not names:
         raise _not_named(path, what, names, missing, arrays)
-    return keras.tree.pack_sequence_as(structure, [arrays[name] for name in names])
+    found = [arrays[name] for name in names]
+    return found[0] if len(found) == 1 else keras.tree.pack_sequence_as(structure, found)
 
 
 def _not_named(

@@ -95,7 +95,8 @@ def _function(gate: Gate) -> str:
     source = gate.source
     if source is None:
         return "unknown"
-    return f"{source.function.replace('<locals>.', '')}, {source.file.rpartition('/')[2]}"
+    names = source.function.replace("<locals>.", "").split(".")
+    return f"{'.'.join(names[-2:])}, {source.file.rpartition('/')[2]}"
 
 
 @final
