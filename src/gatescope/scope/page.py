@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from gatescope.report.html import Html, element, escape, facts, join, page, paragraph, section
 from gatescope.scope.bad import FirstBad
@@ -85,6 +85,7 @@ def _first_bad(bad: FirstBad | None, drawing: _Drawing) -> Html:
     return join(element("p", escape("The first bad value."), *link), told)
 
 
+@final
 class _Drawing:
     """Draws parts and gates, and knows which gates are on the page to be linked to."""
 
