@@ -20,7 +20,7 @@ _MEGABYTE = 1_000_000
 
 
 def trace(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A .keras file.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A .keras file.")] = None,
     inputs: Annotated[
         Path | None,
         typer.Option("--input", metavar="FILE", help="A batch: .npy, or .npz by input names."),
