@@ -13,6 +13,7 @@ from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
 from gatescope.cli.start import GATES_SUMMARY
+from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.add_typer(train)
 app.command()(evaluate)
 app.add_typer(data)
 app.command()(catalog)
+app.command()(trace)
 
 
 def _print_version(wanted: bool) -> None:

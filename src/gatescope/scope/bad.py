@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gatescope.scope.record import Gate, Index, Pass, Value
+from gatescope.scope.words import plural
 
 # Beyond this many times the square of the largest number that went in, a value ran away: a
 # healthy network squares an error once, in its loss.
@@ -46,6 +47,8 @@ class FirstBad(NamedTuple):
         return f"{line}\n  {self._which()}"
 
     def _how(self) -> str:
+        if self.gate and self.gate.op == "ReadVariableOp":
+            return f"read what is {self.what} from the variable {self.gate.inputs[0].name!r}"
         if self.what == "not finite":
             states = map(_state, self.gate.inputs) if self.gate else ()
             return (
@@ -59,11 +62,12 @@ class FirstBad(NamedTuple):
     def _which(self) -> str:
         shape = "×".join(map(str, self.value.shape)) or "one number"
         if not self.elements:
-            return f"{self.bad or 'some'} elements of {shape}; only a summary was kept"
+            count = plural(self.bad, "element") if self.bad else "some elements"
+            return f"{count} of {shape}; only a summary was kept"
         array = self.value.array
         shown = [f"{list(index)} = {array[index]}" for index in self.elements if array is not None]
         more = ", …" if self.bad > len(shown) else ""
-        return f"{self.bad} elements of {shape}: {', '.join(shown)}{more}"
+        return f"{plural(self.bad, 'element')} of {shape}: {', '.join(shown)}{more}"
 
 
 def first_bad_of(

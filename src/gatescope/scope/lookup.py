@@ -44,6 +44,23 @@ def known_op(op: str, gates: Sequence[Gate]) -> str:
     )
 
 
+def known_gate(gate: Gate | int, gates: Sequence[Gate]) -> Gate:
+    """The gate, by itself or by its place.
+
+    Raises:
+        UsageError: There is no such place.
+    """
+    if isinstance(gate, Gate):
+        return gate
+    if 0 <= gate < len(gates):
+        return gates[gate]
+    raise UsageError(
+        f"there is no gate {gate}",
+        f"a place from 0 to {len(gates) - 1}" if gates else "a gate, but none ran",
+        "trace.tree(ops=True), on the command line --ops, shows them with their places",
+    )
+
+
 def known_step(step: int, gates: Sequence[Gate]) -> int:
     """The step, which must be one of those of the gates.
 

@@ -18,6 +18,8 @@ from gatescope.scope.eager import identity, is_eager
 from gatescope.scope.record import Kind
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_ENGINE = re.compile(r"\{\{.*?\}\} | \[Op:\w+\] name:")
+_WHOLE_INPUT = re.compile(r"Invalid input shape for input .*?\. Expected", re.DOTALL)
 
 
 class Plan(NamedTuple):
@@ -208,12 +210,18 @@ def _refusals(model: keras.Model) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as cause:
-        lines = (_ESCAPES.sub("", line).strip() for line in str(cause).splitlines())
+        lines = map(str.strip, _told(str(cause)).splitlines())
         told = [line for line in lines if line and not line.startswith("Exception encountered")]
         reason = told[0] if told else type(cause).__name__
         shapes = getattr(model, "input_shape", None)
         raise TraceError(
             f"the model {model.name!r} failed on this batch: {reason}",
             f"inputs of shape {shapes}" if shapes else "a batch as model.fit gets it",
-            "look at x.shape and y.shape, and at the error above",
+            "compare x.shape and y.shape with what the model takes",
         ) from cause
+
+
+def _told(message: str) -> str:
+    """A message without colours, names of devices, and all the numbers of the batch."""
+    plain = _ENGINE.sub("", _ESCAPES.sub("", message))
+    return _WHOLE_INPUT.sub("invalid input shape: expected", plain)

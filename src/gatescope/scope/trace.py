@@ -10,13 +10,16 @@ from typing import Any, final
 import keras
 
 from gatescope.scope.bad import FirstBad, first_bad_of
-from gatescope.scope.lookup import known_calls, known_op, known_step, known_value
+from gatescope.scope.lookup import known_calls, known_gate, known_op, known_step, known_value
 from gatescope.scope.neuron import Neuron, index_of, open_neuron
+from gatescope.scope.page import notebook, trace_page
+from gatescope.scope.plain import plain
 from gatescope.scope.plans import plan_function, plan_model
 from gatescope.scope.record import Gate, Index, LayerCall, Pass, Phase, Value
 from gatescope.scope.recording import Recorder
 from gatescope.scope.unchanged import alive, unchanged
 from gatescope.scope.verification import Verification, verify_gates
+from gatescope.scope.view import describe, tree
 
 GIBIBYTE = 1 << 30
 _ONE_AT_A_TIME = threading.RLock()  # classes of Keras are patched meanwhile
@@ -133,6 +136,86 @@ class Trace:
             as it came in; or None.
         """
         return first_bad_of(self.gates, self.values, self.passes)
+
+    def tree(self, layer: str | None = None, *, ops: bool = False, width: int = 120) -> str:
+        """Draws what ran, from the model down to its gates, as text.
+
+        Equal steps of a loop are one line, with what the first and the last step made.
+
+        Args:
+            layer: Only this layer, by name or path.
+            ops: Whether the gates of each layer are listed below it; of equal steps, those of the
+                first.
+            width: How many letters fit a line.
+
+        Returns:
+            Lines of text, the totals first.
+
+        Raises:
+            UsageError: No layer of this name ran; the nearest names are offered.
+
+        Example:
+            >>> print(trace.tree("dense", ops=True))  # doctest: +SKIP
+        """
+        return tree(self, layer, ops, width)
+
+    def describe(self, gate: Gate | int) -> str:
+        """Tells everything about one gate: source line, inputs, outputs, gradients, elements.
+
+        Args:
+            gate: The gate, or its place in `gates`.
+
+        Returns:
+            Lines of text.
+
+        Raises:
+            UsageError: There is no such place.
+
+        Example:
+            >>> print(trace.describe(trace.find("dense", "MatMul")[0]))  # doctest: +SKIP
+        """
+        return describe(known_gate(gate, self.gates))
+
+    def to_html(self, layer: str | None = None) -> str:
+        """Writes one HTML page that needs nothing else: a tree that folds, every gate in full.
+
+        Args:
+            layer: Only this layer, by name or path.
+
+        Returns:
+            The page, to be saved as UTF-8.
+
+        Raises:
+            UsageError: No layer of this name ran; the nearest names are offered.
+
+        Example:
+            >>> Path("trace.html").write_text(trace.to_html(), "utf-8")  # doctest: +SKIP
+        """
+        return trace_page(self, layer)
+
+    def to_dict(self, elements: int = 16) -> dict[str, Any]:
+        """The trace as plain data for JSON.
+
+        Args:
+            elements: Values of up to so many elements are told in full, others as summaries.
+
+        Returns:
+            Gates, calls and values, which refer to each other by their places in these lists; what
+            is not finite is `"nan"`, `"inf"` or `"-inf"`.
+
+        Example:
+            >>> json.dumps(trace.to_dict(), allow_nan=False)  # doctest: +SKIP
+        """
+        return plain(self, elements)
+
+    def _repr_html_(self) -> str:
+        return notebook(self)
+
+    def __str__(self) -> str:
+        return self.tree()
+
+    def __repr__(self) -> str:
+        return f"<trace of {len(self.gates)} gates>"
 
     @property
     def loss(self) -> float | None:

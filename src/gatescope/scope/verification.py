@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from gatescope.scope import eager
 from gatescope.scope.record import Array, Gate, Index, Pass, Value
+from gatescope.scope.words import plural
 
 # Computed again, floats may differ in their last digits where threads add up in another order.
 _SAME = 1e-5
@@ -73,8 +74,8 @@ class Verification(NamedTuple):
 
     def __str__(self) -> str:
         lines = [
-            f"{self.recomputed} gates computed again from their inputs, "
-            f"{self.gradients} elements of gradients checked by central differences: "
+            f"{plural(self.recomputed, 'gate')} computed again from their inputs, "
+            f"{plural(self.gradients, 'element')} of gradients checked by central differences: "
             + ("all agree" if self.ok else f"{len(self.mismatches)} differ")
         ]
         lines += [f"  {mismatch}" for mismatch in self.mismatches[:_MOST_SHOWN]]
