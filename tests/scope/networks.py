@@ -640,7 +640,7 @@ def wrappers() -> Network:
 @_network
 def loaded() -> Network:
     whole = convolutional()
-    whole.model.train_on_batch(whole.x, whole.y)
+    whole.model.optimizer.build(whole.model.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         whole.model.save(path)

@@ -47,10 +47,12 @@ def test_a_logarithm_of_zero_is_found_at_its_line():
 
 def test_a_plain_network_that_explodes():
     wide = keras.initializers.Constant(1e6)
-    model = model_of(*[layers.Dense(3, kernel_initializer=wide) for _ in range(9)])
+    model = model_of(
+        *[layers.Dense(3, kernel_initializer=wide, name=f"at_{at}") for at in range(9)]
+    )
     bad = gs.trace(model, ONES, ONES).first_bad()
     assert (bad.what, bad.gate.phase) == ("not finite", "forward")
-    assert bad.gate.op == "MatMul" and bad.gate.layer.endswith("/dense_5")
+    assert bad.gate.op == "MatMul" and bad.gate.layer.endswith("/at_5")
     assert bad.bad == 6
 
 
@@ -74,9 +76,9 @@ def test_a_square_root_whose_gradient_is_infinite():
 
 
 def test_zero_divided_by_zero():
-    bad = gs.trace(lambda x, y: tf.reduce_sum(x / y), [1.0, 0.0, 2.0], [1.0, 0.0, 4.0]).first_bad()
-    assert bad.gate.op == "RealDiv" and bad.elements == ((1,),)
-    assert "[1] = nan" in str(bad)
+    bad = gs.trace(lambda x, y: tf.reduce_sum(x / y), np.arange(3.0), np.arange(3.0)).first_bad()
+    assert bad.gate.op == "RealDiv" and bad.elements == ((0,),)
+    assert "[0] = nan" in str(bad)
 
 
 def test_nan_in_the_input_is_named():
@@ -131,7 +133,7 @@ def test_nan_made_of_a_mask_is_found():
 
 
 def test_complex_nan_is_found_where_it_came_from():
-    bad = gs.trace(lambda x: tf.abs(tf.signal.fft(tf.cast(x / x, tf.complex64))), [1.0, 0.0])
+    bad = gs.trace(lambda x: tf.abs(tf.signal.fft(tf.cast(x / x, tf.complex64))), np.arange(2.0))
     assert bad.first_bad().gate.op == "RealDiv"
 
 
@@ -171,7 +173,7 @@ def test_what_is_masked_off_is_no_fault():
     def safe(x):
         return tf.reduce_sum(tf.where(x > 0, tf.math.log(x), x))
 
-    assert gs.trace(safe, [1.0, -2.0, 3.0]).first_bad() is None
+    assert gs.trace(safe, np.array([1.0, -2.0, 3.0])).first_bad() is None
 
 
 def test_large_inputs_are_not_what_ran_away():

@@ -101,3 +101,42 @@ def test_the_stream_of_seeds_is_put_back():
         inside = [float(tf.random.uniform([])) for _ in range(3)]
     after = [float(tf.random.uniform([])) for _ in range(3)]
     assert inside == after, WHY
+
+
+def test_tapes_tell_what_they_are_told_of():
+    x, told = tf.constant(2.0), []
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            told.append(eager.is_taped([x]))
+            with tape.stop_recording(), outer.stop_recording():
+                told.append(eager.is_taped([x]))
+        told.append(eager.is_taped([x]))
+        told.append(eager.another_tape_records(tape))
+    told.append(eager.another_tape_records(tape))
+    assert told == [True, False, False, True, False], WHY
+
+
+def test_gradients_of_ones_own_are_told_from_within_their_functions_frame():
+    import sys
+
+    frames = []
+
+    @tf.custom_gradient
+    def double(x):
+        def gradient(upstream):
+            frame = sys._getframe()
+            while not eager.is_gradient_function(frame.f_code):
+                frame = frame.f_back
+            frames.append(eager.differentiated(frame))
+            return 2 * upstream
+
+        return 2 * x, gradient
+
+    x = tf.constant(1.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = double(x)
+    tape.gradient(y, x)
+    ((operation, arrived),) = frames
+    assert operation == "Identity" and float(arrived[0]) == 1.0, WHY

@@ -53,7 +53,7 @@ def test_by_operation_step_phase_and_name(lstm):
     assert len(one) == 2 and {gate.name for gate in one} == {"sequential/lstm/lstm_cell/MatMul[3]"}
     recurrent = lstm.find(name="recurrent_kernel", phase="forward")
     assert recurrent and {gate.op for gate in recurrent} >= {"ReadVariableOp", "MatMul"}
-    assert lstm.find(name="dense/bias", op="BiasAdd")[0].inputs[1].name.endswith("dense/bias")
+    assert lstm.find(name="dense/bias", op="AddV2")[0].inputs[1].name.endswith("dense/bias")
     assert lstm.find(phase="update") == []
 
 

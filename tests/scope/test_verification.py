@@ -38,7 +38,7 @@ def test_a_changed_value_is_found(name, phase):
         if gate.phase == phase and gate.op != "ReadVariableOp" and gate.outputs
     ]
     random = np.random.default_rng(3)
-    for gate in random.permutation(np.array([g for g in gates if g.outputs[0].is_float]))[:5]:
+    for gate in random.permutation(np.array([g for g in gates if g.outputs[0].is_float]))[:3]:
         value = gate.outputs[0]
         if not value.array.any():
             continue
@@ -55,15 +55,15 @@ def test_a_changed_value_is_found(name, phase):
 @pytest.mark.parametrize("name", SOME)
 def test_a_changed_gradient_link_is_found(name):
     trace = trace_of(name)
-    (matmul, *_) = [gate for gate in trace.gates if gate.op in ("MatMul", "Conv2D")]
-    value = matmul.inputs[1]
+    products = [gate for gate in trace.gates if gate.op in ("MatMul", "Conv2D", "Einsum")]
+    value = next(gate.inputs[1] for gate in products if gate.inputs[1].gradients)
     number, right = max(value.gradients.items())
     wrong = Value(tf.constant(right.array * 2), "constant")
     value.gradients[number] = wrong
     verification = trace.verify(samples=20)
     assert not verification.ok
-    (mismatch, *_) = verification.mismatches
-    assert (mismatch.what, mismatch.value) == ("gradient", value)
+    mismatch = next(wrong for wrong in verification.mismatches if wrong.value is value)
+    assert mismatch.what == "gradient"
     assert mismatch.recorded == pytest.approx(2 * mismatch.expected, rel=0.05)
     assert str(verification).splitlines()[0].endswith("differ")
 
@@ -127,7 +127,7 @@ def test_the_same_seed_takes_the_same_samples():
 # The budget of memory.
 
 
-@pytest.mark.parametrize("budget", [0, 100, 1000, 5000, 20_000])
+@pytest.mark.parametrize("budget", [0, 1000, 20_000])
 @pytest.mark.parametrize("name", ["convolutional", "lstm", "mixed_float16"])
 def test_the_budget_is_kept(name, budget):
     network = NETWORKS[name]()

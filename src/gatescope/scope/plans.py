@@ -46,9 +46,8 @@ def plan_model(
         raise _not_built(model)
     if len(batch) not in (1, 2):
         raise _no_batch(len(batch))
-    x, y, weight = (_tensors(part) for part in (*batch, None, sample_weight)[:3])
-    if len(batch) == 2:
-        weight = _tensors(sample_weight)
+    y = batch[1] if len(batch) == 2 else None
+    x, y, weight = (_tensors(_array(part)) for part in (batch[0], y, sample_weight))
     names = _names("x", x) | _names("y", y) | _names("sample_weight", weight)
     trains = y is not None or (bool(training) and _needs_no_targets(model))
     if not trains:
@@ -140,6 +139,14 @@ def _has_own_step(model: keras.Model) -> bool:
 def _needs_no_targets(model: keras.Model) -> bool:
     own_loss = getattr(model.compute_loss, "__func__", None) is not keras.Model.compute_loss
     return bool(model.compiled) and (_has_own_step(model) or own_loss or model.loss is None)
+
+
+def _array(part: Any) -> Any:
+    """Numbers in lists as an array; a list of arrays is several inputs."""
+    if not isinstance(part, list | tuple) or not part:
+        return part
+    numbers = all(isinstance(number, int | float) for number in tf.nest.flatten(part))
+    return np.asarray(part) if numbers else part
 
 
 def _tensors(structure: Any) -> Any:
