@@ -43,7 +43,7 @@ def test_a_batch_of_the_wrong_shape():
     assert happened.startswith("the model 'small' failed on this batch: ")
     assert "to have value 5, but received input with shape (4, 3)" in happened
     assert expected == "inputs of shape (None, 5)"
-    assert fix == "look at x.shape and y.shape, and at the error above"
+    assert fix == "compare x.shape and y.shape with what the model takes"
     assert "\x1b" not in str(error.value)
 
 
