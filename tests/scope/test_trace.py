@@ -116,7 +116,7 @@ def _tensor(part: Any) -> Any:
 
 def unnumbered(operation: str) -> str:
     """Functions have a number in their name, another one each time."""
-    return re.sub(r"_f_\d+$", "_f", operation)
+    return re.sub(r"(_\d+)+$", "", operation)
 
 
 def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
