@@ -14,6 +14,7 @@ from keras import layers
 
 import gatescope as gs
 from gatescope.errors import UsageError
+from gatescope.scope.costs import runs
 from gatescope.scope.parameters_view import LayerCost, Parameters, Saved
 
 
@@ -237,6 +238,104 @@ def test_a_reduction_that_the_rest_needs_has_no_saving() -> None:
     fixed = (layers.MaxPooling2D(2), layers.Reshape((48,)), layers.Dense(2))
     found = gs.parameters(stack((8, 8, 3), *fixed))
     assert [one.saved for one in found.reductions] == [None]
+
+
+class Repeated(layers.Layer):
+    """A layer of a user's that calls another in a loop, once for each position."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.dense = layers.Dense(shape[-1], use_bias=False, name="dense")
+        self.dense.build((None, shape[-1]))
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        turns = x.shape[1]
+        more, turn = (lambda i, y: i < turns), (lambda i, y: (i + 1, self.dense(y)))
+        return tf.while_loop(more, turn, (0, x[:, 0]), maximum_iterations=turns)[1]
+
+
+class Spare(layers.Layer):
+    """A layer of a user's that computes more than it needs."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.used, self.spare = layers.Dense(4), layers.Dense(50)
+        self.used.build(shape)
+        self.spare.build((*shape[:-1], 4))
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        y = self.used(x)
+        self.spare(y)
+        return y
+
+
+def test_a_loop_turns_more_often_without_pooling() -> None:
+    found = gs.parameters(stack((12, 3), layers.MaxPooling1D(3), Repeated()))
+    assert found.multiply_adds == 4 * 9
+    assert found.saved_by_all == Saved((12 - 4) * 9, 0)
+
+
+def test_what_no_output_needs_is_not_counted() -> None:
+    pooled = (layers.MaxPooling1D(2), Spare(), layers.GlobalAveragePooling1D(), layers.Dense(2))
+    found = gs.parameters(stack((8, 3), *pooled))
+    assert found.multiply_adds == 4 * 3 * 4 + 4 * 2
+    assert found.reductions[0].saved == Saved(4 * 3 * 4, 0)
+
+
+def transformer() -> keras.Model:
+    image = keras.Input((16, 16, 3))
+    patches = layers.Conv2D(8, 4, strides=4, name="patches")(image)
+    patches = layers.Reshape((-1, 8))(patches)
+    heads = layers.MultiHeadAttention(2, 4)(patches, patches)
+    words = layers.LayerNormalization()(layers.Add()([patches, heads]))
+    return keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(words)))
+
+
+def masked() -> keras.Model:
+    return stack(
+        (12,),
+        layers.Embedding(30, 6, mask_zero=True),
+        layers.LSTM(5, return_sequences=True),
+        layers.AveragePooling1D(2),
+        layers.GRU(4, return_sequences=True),
+        layers.MaxPooling1D(3),
+        layers.LSTM(3),
+    )
+
+
+SAVING = {
+    "lenet": lenet,
+    "residual": residual,
+    "nested": nested,
+    "transformer": transformer,
+    "masked": masked,
+    "called twice": lambda: stack(
+        (16, 16, 3), conv := layers.Conv2D(3, 3, padding="same"), layers.MaxPooling2D(2), conv
+    ),
+    "dilated": lambda: stack(
+        (20, 20, 3), layers.Conv2D(4, 3, strides=2), layers.SeparableConv2D(5, 3, dilation_rate=2)
+    ),
+    "loop": lambda: stack((12, 3), layers.MaxPooling1D(3), layers.MaxPooling1D(2), Repeated()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* mask attached")
+@pytest.mark.parametrize("kind", SAVING)
+def test_what_is_remembered_of_a_run_before_is_what_would_be_counted(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = SAVING[kind]()
+    found = gs.parameters(model)
+    assert found.saved_by_all is not None
+    monkeypatch.setattr(runs, "fingerprint", lambda structure: None)  # remembers nothing
+    assert gs.parameters(model) == found
+
+
+def test_a_layer_is_run_once_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, shapes = lenet(), []
+    call = layers.Conv2D.call
+    watched = lambda self, x: (shapes.append((self.name, x.shape[1])), call(self, x))[1]  # noqa: E731
+    monkeypatch.setattr(layers.Conv2D, "call", watched)
+    gs.parameters(model)
+    assert shapes == [("C1", 32), ("C3", 14), ("C3", 28)]
 
 
 def test_pooling_that_keeps_every_position_saves_nothing() -> None:

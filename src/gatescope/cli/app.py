@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 import gatescope
+from gatescope.cli import summaries
 from gatescope.cli.caption import caption
 from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
-from gatescope.cli.start import GATES_SUMMARY
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 
@@ -51,7 +51,7 @@ def gatescope_command(
 
 
 @app.command(
-    help=GATES_SUMMARY,
+    help=summaries.GATES,
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )

@@ -18,8 +18,8 @@ from gatescope.circuits.expressions import parse
 from gatescope.circuits.inputs import known_values, set_values
 from gatescope.circuits.refusals import finite
 from gatescope.circuits.view import diagram, history
+from gatescope.cli import summaries
 from gatescope.cli.files import writable
-from gatescope.cli.start import GATES_SUMMARY
 from gatescope.cli.terminal import complain, printable
 from gatescope.errors import GateError, UsageError
 
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     """What the command understands."""
     made = _Parser(
         usage="gatescope gates EXPRESSION [NAME=VALUE]... [OPTIONS]",
-        description=GATES_SUMMARY,
+        description=summaries.GATES,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )

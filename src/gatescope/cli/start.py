@@ -8,9 +8,6 @@ import sys
 
 from gatescope.cli.failures import EXPECTED, report_failure
 
-# Here, for the list of commands shows it without loading the circuits behind it.
-GATES_SUMMARY = "Show an expression as gates: the value and the gradient on every wire, and why."
-
 
 def main() -> None:
     """Runs the command line; the entry point of the `gatescope` script.
