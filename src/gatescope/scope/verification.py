@@ -221,6 +221,8 @@ def _through(gate: Gate, value: Value, number: int, index: Index) -> tuple[float
     if gate.custom_gradient:
         raise _UncheckableError("a custom gradient")
     upstream = [output.gradients.get(number) for output in gate.outputs]
+    if any(output.tensor is None and output.has_gradients for output in gate.outputs):
+        raise _UncheckableError("only summaries were kept")  # whose gradients nobody asked for
     if not any(upstream):
         return 0.0, 0.0
     _check_differentiable(gate, [part for part in upstream if part])
