@@ -210,6 +210,17 @@ def test_what_is_not_finite_is_shown_as_it_is():
     assert "NaN" in str(neuron)
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_way_of_a_nan_is_followed_to_where_it_came_in(small):
+    x = np.ones((2, 12, 12, 1), "float32")
+    x[1, 9, 8, 0] = np.nan
+    neuron = gs.trace(small.calls[0].layer, x).neuron("conv", (1, 8, 8, 3), terms=2)
+    assert repr(neuron) == "<neuron conv[1, 8, 8, 3] = nan>"
+    assert next(iter(neuron.contributions)) == "x[1, 9, 8, 0]"
+    neuron = gs.trace(small.calls[0].layer, x).neuron("scores", unit=2, sample=1, terms=2)
+    assert next(iter(neuron.path()[-1].contributions)) == "x[1, 9, 8, 0]"
+
+
 def test_operations_without_a_rule_open_by_their_derivatives():
     x = np.array([[1.0, 2.0, 4.0]], np.float32)
     trace = gs.trace(lambda x: tf.math.cumsum(tf.math.erf(x), axis=1), x)
@@ -231,6 +242,11 @@ def test_operations_without_a_rule_open_by_their_derivatives():
         (("conv",), {"unit": 3}, r"conv has 2 × 10 × 10 × 4 elements(.|\n)*\(1, 9, 9, 3\)"),
         (("scores", (0, 1)), {"step": 1}, "'scores' has no step 1(.|\n)*from 0 to 0"),
         (("scores", (0, 1)), {"terms": 0}, "terms is 0(.|\n)*1 or more"),
+        (("scores", (0, 1)), {"terms": 2.5}, "terms is 2.5(.|\n)*1 or more"),
+        (("scores", ("a", 0.5)), {}, r"scores has no element \['a', 0.5\]"),
+        (("scores", 1), {}, r"scores has no element \[1\](.|\n)*2 numbers"),
+        (("scores", (0, 1)), {"unit": 2}, "both the index .* unit=2 were given"),
+        ((7,), {"unit": 2}, "int '7' says nothing of where(.|\n)*a gate or a value"),
     ],
 )
 def test_what_cannot_be_opened_is_said_with_what_can(small, arguments, settings, text):

@@ -10,7 +10,7 @@ from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.wires import Wire
 from gatescope.errors import GatescopeError, TraceError, UsageError, nearest
 from gatescope.scope.moves import Element, Origins
-from gatescope.scope.opening import Opening, label
+from gatescope.scope.opening import Opening, label, largest_first
 from gatescope.scope.record import Index, Value
 
 
@@ -32,9 +32,13 @@ class Neuron(Circuit):
         self.name, self.element, self._terms = label(element), element, terms
         gate = element.value.gate
         self._opening = Opening(gate, terms)
-        output = self._opening.wire(element)
-        super().__init__([output])
-        self._share = self._evaluate()
+        with np.errstate(all="ignore"):  # NaN and infinities are shown as they are
+            output = self._opening.wire(element)
+            super().__init__([output])
+            self._share = self._evaluate()
+
+    def __repr__(self) -> str:
+        return f"<neuron {self.name} = {self.element.number:.4g}>"
 
     def _evaluate(self) -> dict[Wire, float]:
         """Sets values and gradients; returns each wire's share in the output."""
@@ -50,6 +54,8 @@ class Neuron(Circuit):
         except GatescopeError:  # NaN or infinity somewhere: the trace has what there is
             for wire, element in self._opening.elements.items():
                 wire.gradient = element.gradient
+                if not np.isfinite(element.number):
+                    share[wire] = element.number
         for wire, element in self._opening.elements.items():
             wire.value = element.number
         return share
@@ -58,10 +64,13 @@ class Neuron(Circuit):
     def contributions(self) -> dict[str, float]:
         """What each input of the circuit adds to the number, by its derivative: the largest first.
 
-        A weight and what it is multiplied with have the same share.
+        A weight and what it is multiplied with have the same share. Of a number that is not finite
+        those inputs come first that are not finite either: it came from them.
         """
         shares = {name: self._share.get(wire, 0.0) for name, wire in self.inputs.items()}
-        return dict(sorted(shares.items(), key=lambda share: -abs(share[1])))
+        order = largest_first([abs(share) for share in shares.values()])
+        names = list(shares)
+        return {names[place]: shares[names[place]] for place in order}
 
     def element_of(self, wire: Wire) -> Element | None:
         """The number of the trace that a wire stands for; None for one inside an operation."""
@@ -112,8 +121,8 @@ def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
         UsageError: The index is out of range, or no terms are to be drawn.
         TraceError: Only a summary of the value was kept, or its elements are no real numbers.
     """
-    if terms < 1:
-        raise UsageError(f"terms is {terms}", "1 or more terms of a sum to draw", "terms=8")
+    if not isinstance(terms, int | np.integer) or terms < 1:
+        raise UsageError(f"terms is {terms!r}", "1 or more terms of a sum to draw", "terms=8")
     if not value.is_float:
         raise TraceError(
             f"{label_of(value)} holds {value.dtype}, which has no neurons",
@@ -134,10 +143,16 @@ def index_of(value: Value, index: Index | None, unit: int | None, sample: int) -
     """An index from what of it was given.
 
     Raises:
-        UsageError: It takes more to say which element is meant.
+        UsageError: It takes more to say which element is meant, or less.
     """
+    if index is not None and unit is not None:
+        raise UsageError(
+            f"both the index {index} and unit={unit} were given",
+            "one or the other: a unit goes with a sample",
+            f"trace.neuron(…, unit={unit}, sample={sample})",
+        )
     if index is not None:
-        return tuple(index)
+        return tuple(np.atleast_1d(np.asarray(index, dtype=object)))
     rank = len(value.shape)
     if rank == 2 and unit is not None:
         return (sample, unit)
@@ -153,10 +168,11 @@ def index_of(value: Value, index: Index | None, unit: int | None, sample: int) -
 
 def _checked(value: Value, index: Index) -> Index:
     shape = value.shape
-    if len(index) == len(shape) and all(
-        -size <= place < size for place, size in zip(index, shape, strict=True)
-    ):
-        return tuple(place % size for place, size in zip(index, shape, strict=True))
+    whole = all(isinstance(place, int | np.integer) for place in index)
+    if len(index) == len(shape) and whole:
+        axes = list(zip(index, shape, strict=True))
+        if all(-size <= place < size for place, size in axes):
+            return tuple(int(place) % size for place, size in axes)
     ranges = ", ".join(f"0 to {size - 1}" for size in shape)
     raise UsageError(
         f"{label_of(value)} has no element {list(index)}",

@@ -9,7 +9,6 @@ from types import CodeType, FrameType
 
 from gatescope.scope.record import Source
 
-
 # What Python, IPython and doctest call the code that they are given without a file.
 _TYPED = ("<stdin>", "<string>", "<console>", "<python-input", "<ipython-input", "<doctest")
 

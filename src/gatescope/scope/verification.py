@@ -95,6 +95,13 @@ def verify_gates(
     gates: Sequence[Gate], passes: Sequence[Pass], samples: int, seed: int
 ) -> Verification:
     """See `Trace.verify`."""
+    with np.errstate(all="ignore"):  # of what is not finite it is told that it is
+        return _verified(gates, passes, samples, seed)
+
+
+def _verified(
+    gates: Sequence[Gate], passes: Sequence[Pass], samples: int, seed: int
+) -> Verification:
     again, why_not = Counter[bool](), Counter[str]()
     mismatches: list[Mismatch] = []
     for gate in gates:
