@@ -203,6 +203,16 @@ def test_a_neuron_is_a_circuit_that_draws_explains_and_trains_as_any_other(small
     assert neuron.compile().forward() == pytest.approx(neuron.forward())
 
 
+def test_a_drawing_says_which_number_it_is_and_what_its_gradients_are_of(small):
+    drawn = str(small.neuron("scores", unit=1))
+    assert drawn.startswith("scores[0, 1]: above each wire its value, below it the gradient of the")
+    assert "gradient of the loss\n\n" in drawn
+    trace = gs.trace(lambda x: x * [2.0], tf.constant([1.0], name="<x>"))
+    neuron = trace.neuron(trace.outputs[0], (0,))
+    assert "gradient of this number\n\n" in str(neuron)
+    assert neuron._repr_html_().startswith("<p>Mul[0]: above")
+
+
 def test_what_is_not_finite_is_shown_as_it_is():
     trace = gs.trace(lambda x: tf.math.log(x) * 2.0, tf.constant([1.0, 0.0, -1.0]))
     neuron = trace.neuron(trace.outputs[0], (2,))

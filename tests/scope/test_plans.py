@@ -103,6 +103,12 @@ def test_a_budget_that_is_none(budget):
     assert told(error)[0] == f"memory_budget is {budget!r}"
 
 
+def test_inside_a_graph_there_are_no_numbers():
+    model = model_of()
+    with tf.Graph().as_default(), pytest.raises(TraceError, match="only draws a graph"):
+        gs.trace(model, X)
+
+
 def test_a_class_is_no_model():
     with pytest.raises(TraceError, match="the class Sequential cannot be traced"):
         gs.trace(keras.Sequential, X)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+from html import escape
+from typing import Any, final
 
 import numpy as np
 
@@ -39,6 +40,18 @@ class Neuron(Circuit):
 
     def __repr__(self) -> str:
         return f"<neuron {self.name} = {self.element.number:.4g}>"
+
+    @property
+    def heading(self) -> str:
+        """Which number it is, and what the gradients below the wires are of."""
+        of = "this number" if self.element.gradient is None else "the loss"
+        return f"{self.name}: above each wire its value, below it the gradient of {of}"
+
+    def __str__(self, *arguments: Any, **settings: Any) -> str:
+        return f"{self.heading}\n\n{super().__str__(*arguments, **settings)}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.heading)}</p>{self.to_svg()}"
 
     def _evaluate(self) -> dict[Wire, float]:
         """Sets values and gradients; returns each wire's share in the output."""

@@ -9,8 +9,9 @@ from numbers import Real
 from typing import Any, final
 
 import keras
+import tensorflow as tf
 
-from gatescope.errors import UsageError
+from gatescope.errors import TraceError, UsageError
 from gatescope.scope.bad import FirstBad, first_bad_of
 from gatescope.scope.lookup import (
     known_calls,
@@ -67,7 +68,8 @@ def trace(
         The trace.
 
     Raises:
-        TraceError: The model is not built or has no loss, or does not take the batch.
+        TraceError: The model is not built or has no loss, or does not take the batch; or this is
+            called inside a `tf.function`.
         UsageError: There is no such loss, or the memory budget is no number of bytes.
 
     Example:
@@ -76,6 +78,7 @@ def trace(
         [<gate 54 sequential/dense/MatMul>]
     """
     _check_budget(memory_budget)
+    _check_eager()
     if isinstance(target, keras.Model):
         plan = plan_model(target, inputs, loss, sample_weight, training)
     else:
@@ -94,6 +97,15 @@ def _check_budget(memory_budget: Any) -> None:
             f"memory_budget is {memory_budget!r}",
             "a number of bytes, 0 or more",
             "2**30 is one GiB",
+        )
+
+
+def _check_eager() -> None:
+    if not tf.executing_eagerly():
+        raise TraceError(
+            "gs.trace was called where TensorFlow only draws a graph, and no number exists",
+            "a call from plain Python",
+            "call it outside of tf.function; gs.trace(function, …) opens one by itself",
         )
 
 
