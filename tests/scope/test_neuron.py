@@ -10,6 +10,7 @@ import gatescope as gs
 from gatescope.circuits.circuit import Circuit
 from gatescope.errors import TraceError, UsageError
 from gatescope.scope import eager
+from gatescope.scope import neuron as neuron_module
 from gatescope.scope.record import Value
 
 # Single precision adds up in another order: what it is off by, as a share of the largest number
@@ -192,6 +193,18 @@ def test_a_recurrent_layer_opens_at_the_step_of_its_cell_with_every_inner_gate()
     assert trace.neuron("lstm_cell", unit=2, sample=1).name == neuron.name
     earlier = trace.neuron("lstm_cell", unit=2, sample=1, step=1)
     assert earlier.name == "lstm_cell@1[1, 2]"
+    assert trace.neuron("lstm", unit=2, sample=1, step=1).name == earlier.name
+    with pytest.raises(UsageError, match=f"'lstm' has no step 99(.|\n)*from 0 to {last}"):
+        trace.neuron("lstm", unit=2, step=99)
+
+
+def test_a_path_through_many_steps_looks_at_the_trace_once(monkeypatch):
+    looked = []
+    before = neuron_module._before
+    monkeypatch.setattr(neuron_module, "_before", lambda value: looked.append(1) or before(value))
+    network = NETWORKS["lstm"]()
+    path = gs.trace(network.model, network.x).neuron("lstm_cell", unit=1).path()
+    assert len(path) == 5 and len(looked) == 1
 
 
 def test_a_neuron_is_a_circuit_that_draws_explains_and_trains_as_any_other(small):

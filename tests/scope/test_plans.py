@@ -53,7 +53,7 @@ def test_targets_of_the_wrong_shape():
     with pytest.raises(TraceError, match=r"the loss of the model .* failed on this batch") as error:
         gs.trace(model, X, np.ones((4, 7), "float32"))
     _, expected, fix = told(error)
-    assert expected == "targets, and sample weights if any, for outputs of (4, 3) float32"
+    assert expected == "targets, and sample weights if any, that fit: y_pred is (4, 3) float32"
     assert fix.startswith("y is (4, 7) float32; `gatescope catalog loss NAME`")
 
 

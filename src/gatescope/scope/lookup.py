@@ -113,7 +113,7 @@ def known_value(what: str | Gate | Value, step: int | None, calls: Sequence[Laye
             "trace.neuron(trace.gates[7], …) opens a gate's first output",
         )
     else:
-        found = known_calls(what, calls)
+        found = _with_steps(known_calls(what, calls), step, calls)
         steps = {call.step or 0 for call in found}
         if step is not None and step not in steps:
             raise UsageError(
@@ -125,6 +125,20 @@ def known_value(what: str | Gate | Value, step: int | None, calls: Sequence[Laye
     if outputs:
         return outputs[0]
     raise UsageError(f"{what!r} has no output", "a layer or gate that has one", "print(trace)")
+
+
+def _with_steps(
+    found: list[LayerCall], step: int | None, calls: Sequence[LayerCall]
+) -> list[LayerCall]:
+    """A layer's calls; of one that calls another again and again, the calls of that.
+
+    So the steps of a recurrent layer are those of its cell.
+    """
+    if step is None or len(found) > 1:
+        return found
+    inside = [call for call in calls if call.caller is found[0]]
+    again = len(inside) > 1 and len({id(call.layer) for call in inside}) == 1
+    return inside if again else found
 
 
 def _name(what: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import islice
 from typing import Any, final
 
 import numpy as np
@@ -106,10 +107,7 @@ class Neuron(Circuit):
             >>> [neuron.name for neuron in trace.neuron("dense", unit=3).follow()]
             ['max_pooling2d[0, 5, 6, 1]', 'max_pooling2d[0, 5, 5, 1]', …]
         """
-        _check_source(self.element.value, to)
-        behind = [self.element_of(self.inputs[name]) for name in self.contributions]
-        opened = [part for part in behind if part and part.value.gate and _sources(part.value, to)]
-        return [Neuron(element, self._terms) for element in opened[:most]]
+        return self._behind(_coming_from(self.element.value, to), most)
 
     def path(self, to: str | None = None) -> list[Neuron]:
         """This neuron, its largest input, that one's largest input, and on to the batch.
@@ -121,10 +119,16 @@ class Neuron(Circuit):
             >>> print(*(neuron.name for neuron in neuron.path()), sep=" ← ")
             dense[0, 3] ← max_pooling2d[0, 5, 6, 1] ← conv2d[0, 10, 13, 1]
         """
-        found = [self]
-        while behind := found[-1].follow(1, to):
+        known, found = _coming_from(self.element.value, to), [self]
+        while behind := found[-1]._behind(known, 1):
             found += behind
         return found
+
+    def _behind(self, known: set[Value], most: int) -> list[Neuron]:
+        """Opens the inputs that contributed most, of those that are known."""
+        behind = (self.element_of(self.inputs[name]) for name in self.contributions)
+        opened = (part for part in behind if part and part.value.gate and part.value in known)
+        return [Neuron(element, self._terms) for element in islice(opened, most)]
 
 
 def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
@@ -216,26 +220,44 @@ def _inside(element: Element) -> Element:
     return origin if origin and made and made.call and made.call.within(gate.call) else element
 
 
-def _check_source(value: Value, to: str | None) -> None:
-    if to is None or _sources(value, to):
-        return
-    known = sorted(_sources(value, None))
-    raise UsageError(
-        f"{label_of(value)} does not come from an input {to!r}",
-        f"one of {', '.join(known)}" if known else "no name: it comes from weights alone",
-        nearest(to, known) or "leave it out to follow all",
-    )
+def _coming_from(value: Value, to: str | None) -> set[Value]:
+    """What went into a value, of that which comes from an input of the network.
+
+    Args:
+        value: A value of the trace.
+        to: Only what comes from this input.
+
+    Raises:
+        UsageError: Nothing comes from there.
+    """
+    before = _before(value)
+    found: set[Value] = set()
+    for current in sorted(before, key=lambda one: one.gate.place if one.gate else -1):
+        sources = current.gate.inputs if current.gate else ()
+        if _is_input(current, to) or not found.isdisjoint(sources):
+            found.add(current)
+    if to is not None and value not in found:
+        known = sorted(one.name for one in before if _is_input(one, None))
+        raise UsageError(
+            f"{label_of(value)} does not come from an input {to!r}",
+            f"one of {', '.join(known)}" if known else "no name: it comes from weights alone",
+            nearest(to, known) or "leave it out to follow all",
+        )
+    return found
 
 
-def _sources(value: Value, to: str | None) -> set[str]:
-    """The names of what the network was given that gates made a value of; only `to` if told."""
-    seen, waiting, found = {value}, [value], set[str]()
+def _is_input(value: Value, to: str | None) -> bool:
+    named = to in (None, value.name, value.name.partition("[")[0])
+    return value.kind == "input" and named
+
+
+def _before(value: Value) -> set[Value]:
+    """A value, and all that went into it."""
+    seen, waiting = {value}, [value]
     while waiting:
-        current = waiting.pop()
-        if current.kind == "input" and to in (None, current.name, current.name.partition("[")[0]):
-            found.add(current.name)
-        for source in current.gate.inputs if current.gate else ():
+        gate = waiting.pop().gate
+        for source in gate.inputs if gate else ():
             if source not in seen:
                 seen.add(source)
                 waiting.append(source)
-    return found
+    return seen

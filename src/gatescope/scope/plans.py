@@ -203,8 +203,12 @@ def _names(name: str, structure: Any) -> dict[int, tuple[Kind, str]]:
     found: dict[int, tuple[Kind, str]] = {}
     for path, part in _paths(structure):
         if is_eager(part):
-            found[identity(part)] = ("input", name + "".join(f"[{key}]" for key in path))
+            found[identity(part)] = ("input", _path_name(name, path))
     return found
+
+
+def _path_name(name: str, path: Sequence[Any]) -> str:
+    return name + "".join(f"[{key}]" for key in path)
 
 
 def _paths(structure: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -268,7 +272,7 @@ def _refusals(model: keras.Model, x: Any) -> Iterator[None]:
         raise TraceError(
             f"the model {model.name!r} failed on this batch: {_reason(cause)}",
             f"inputs of shape {shapes}" if shapes else "a batch as model.fit gets it",
-            f"x is {_shapes(x)}: compare it with what the model takes",
+            f"{_shapes('x', x)}: compare it with what the model takes",
         ) from cause
 
 
@@ -280,8 +284,8 @@ def _refusals_of_loss(model: keras.Model, outputs: Any, y: Any) -> Iterator[None
     except _REFUSALS as cause:
         raise TraceError(
             f"the loss of the model {model.name!r} failed on this batch: {_reason(cause)}",
-            f"targets, and sample weights if any, for outputs of {_shapes(outputs)}",
-            f"y is {_shapes(y)}; `gatescope catalog loss NAME` tells which labels a loss takes",
+            f"targets, and sample weights if any, that fit: {_shapes('y_pred', outputs)}",
+            f"{_shapes('y', y)}; `gatescope catalog loss NAME` tells which labels a loss takes",
         ) from cause
 
 
@@ -292,14 +296,14 @@ def _reason(cause: Exception) -> str:
     return told[0] if told else type(cause).__name__
 
 
-def _shapes(structure: Any) -> str:
-    """Shape and type of each tensor: `(2, 3) float32`, `a (2, 3) float32, b (2,) int64`."""
+def _shapes(name: str, structure: Any) -> str:
+    """Shape and type of each tensor: `x[a] is (2, 3) float32, x[b] is (2,) int64`."""
     parts = []
     for path, part in _paths(structure):
         shaped = tf.is_tensor(part)
         told = f"{tuple(part.shape)} {part.dtype.name}" if shaped else type(part).__name__
-        parts.append(" ".join([*map(str, path), told]))
-    return ", ".join(parts) or "nothing"
+        parts.append(f"{_path_name(name, path)} is {told}")
+    return ", ".join(parts) or f"{name} is empty"
 
 
 def _told(message: str) -> str:

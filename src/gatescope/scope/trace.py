@@ -317,8 +317,8 @@ class Trace:
             index: The number's place in the layer's output (of a gate, in its first output).
             unit: In place of `index`, the last number of it, for outputs of shape (samples, units).
             sample: With `unit`, the first number of it.
-            step: Which call of the layer, where it has several: the step of a recurrent cell, the
-                number of the use of a shared layer; by default the last.
+            step: Which call of the layer, where it has several: the step of a recurrent layer or
+                cell, the number of the use of a shared layer; by default the last.
             terms: How many terms of a sum are drawn; one wire has the exact sum of the others.
 
         Returns:
