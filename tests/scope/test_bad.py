@@ -45,6 +45,19 @@ def test_a_logarithm_of_zero_is_found_at_its_line():
     assert "2 elements of 2×3: [0, 0] = -inf, [1, 1] = -inf" in text
 
 
+@pytest.mark.parametrize("file", ["<ipython-input-3-1f2e>", "<stdin>", "<string>"])
+def test_a_line_typed_in_a_notebook_or_a_prompt_is_the_users(file):
+    typed = """
+class Log(layers.Layer):
+    def call(self, x):
+        return tf.math.log(x)
+"""
+    known = {"layers": layers, "tf": tf}
+    exec(compile(typed, file, "exec"), known)  # noqa: S102
+    bad = gs.trace(model_of(known["Log"]()), -ONES, ONES).first_bad()
+    assert str(bad.gate.source) == f"{file}:4 in Log.call"
+
+
 def test_a_plain_network_that_explodes():
     wide = keras.initializers.Constant(1e6)
     model = model_of(

@@ -107,3 +107,24 @@ def test_calls_of_a_layer_know_what_went_in_and_out(nested):
     (call,) = nested.calls_of("dense_1")
     assert call.inputs[0].shape == (4, 6) and call.outputs[0].shape == (4, 4)
     assert np.isfinite(call.outputs[0].array).all()
+
+
+def test_a_phase_that_does_not_exist(lstm):
+    with pytest.raises(UsageError) as error:
+        lstm.find(phase="forwards")
+    assert told(error) == (
+        "there is no phase 'forwards'",
+        "one of forward, backward, update",
+        "did you mean 'forward' or 'backward'?",
+    )
+
+
+def test_a_layer_in_place_of_its_name(lstm):
+    with pytest.raises(UsageError, match="no layer") as error:
+        lstm.find(lstm.calls[1].layer)
+    assert told(error)[2].startswith("did you mean 'lstm'")
+
+
+def test_a_gate_by_no_number(lstm):
+    with pytest.raises(UsageError, match="there is no gate 'MatMul'"):
+        lstm.describe("MatMul")

@@ -10,6 +10,7 @@ import gatescope as gs
 from gatescope.circuits.circuit import Circuit
 from gatescope.errors import TraceError, UsageError
 from gatescope.scope import eager
+from gatescope.scope import neuron as neuron_module
 from gatescope.scope.record import Value
 
 # Single precision adds up in another order: what it is off by, as a share of the largest number
@@ -192,6 +193,18 @@ def test_a_recurrent_layer_opens_at_the_step_of_its_cell_with_every_inner_gate()
     assert trace.neuron("lstm_cell", unit=2, sample=1).name == neuron.name
     earlier = trace.neuron("lstm_cell", unit=2, sample=1, step=1)
     assert earlier.name == "lstm_cell@1[1, 2]"
+    assert trace.neuron("lstm", unit=2, sample=1, step=1).name == earlier.name
+    with pytest.raises(UsageError, match=f"'lstm' has no step 99(.|\n)*from 0 to {last}"):
+        trace.neuron("lstm", unit=2, step=99)
+
+
+def test_a_path_through_many_steps_looks_at_the_trace_once(monkeypatch):
+    looked = []
+    before = neuron_module._before
+    monkeypatch.setattr(neuron_module, "_before", lambda value: looked.append(1) or before(value))
+    network = NETWORKS["lstm"]()
+    path = gs.trace(network.model, network.x).neuron("lstm_cell", unit=1).path()
+    assert len(path) == 5 and len(looked) == 1
 
 
 def test_a_neuron_is_a_circuit_that_draws_explains_and_trains_as_any_other(small):
@@ -203,11 +216,32 @@ def test_a_neuron_is_a_circuit_that_draws_explains_and_trains_as_any_other(small
     assert neuron.compile().forward() == pytest.approx(neuron.forward())
 
 
+def test_a_drawing_says_which_number_it_is_and_what_its_gradients_are_of(small):
+    drawn = str(small.neuron("scores", unit=1))
+    assert drawn.startswith("scores[0, 1]: above each wire its value, below it the gradient of the")
+    assert "gradient of the loss\n\n" in drawn
+    trace = gs.trace(lambda x: x * [2.0], tf.constant([1.0], name="<x>"))
+    neuron = trace.neuron(trace.outputs[0], (0,))
+    assert "gradient of this number\n\n" in str(neuron)
+    assert neuron._repr_html_().startswith("<p>Mul[0]: above")
+
+
 def test_what_is_not_finite_is_shown_as_it_is():
     trace = gs.trace(lambda x: tf.math.log(x) * 2.0, tf.constant([1.0, 0.0, -1.0]))
     neuron = trace.neuron(trace.outputs[0], (2,))
     assert np.isnan(neuron.outputs[0].value)
     assert "NaN" in str(neuron)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_way_of_a_nan_is_followed_to_where_it_came_in(small):
+    x = np.ones((2, 12, 12, 1), "float32")
+    x[1, 9, 8, 0] = np.nan
+    neuron = gs.trace(small.calls[0].layer, x).neuron("conv", (1, 8, 8, 3), terms=2)
+    assert repr(neuron) == "<neuron conv[1, 8, 8, 3] = nan>"
+    assert next(iter(neuron.contributions)) == "x[1, 9, 8, 0]"
+    neuron = gs.trace(small.calls[0].layer, x).neuron("scores", unit=2, sample=1, terms=2)
+    assert next(iter(neuron.path()[-1].contributions)) == "x[1, 9, 8, 0]"
 
 
 def test_operations_without_a_rule_open_by_their_derivatives():
@@ -231,6 +265,11 @@ def test_operations_without_a_rule_open_by_their_derivatives():
         (("conv",), {"unit": 3}, r"conv has 2 × 10 × 10 × 4 elements(.|\n)*\(1, 9, 9, 3\)"),
         (("scores", (0, 1)), {"step": 1}, "'scores' has no step 1(.|\n)*from 0 to 0"),
         (("scores", (0, 1)), {"terms": 0}, "terms is 0(.|\n)*1 or more"),
+        (("scores", (0, 1)), {"terms": 2.5}, "terms is 2.5(.|\n)*1 or more"),
+        (("scores", ("a", 0.5)), {}, r"scores has no element \['a', 0.5\]"),
+        (("scores", 1), {}, r"scores has no element \[1\](.|\n)*2 numbers"),
+        (("scores", (0, 1)), {"unit": 2}, "both the index .* unit=2 were given"),
+        ((7,), {"unit": 2}, "int '7' says nothing of where(.|\n)*a gate or a value"),
     ],
 )
 def test_what_cannot_be_opened_is_said_with_what_can(small, arguments, settings, text):

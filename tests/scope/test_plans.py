@@ -10,7 +10,7 @@ from keras import layers
 from networks import NETWORKS
 
 import gatescope as gs
-from gatescope.errors import TraceError
+from gatescope.errors import TraceError, UsageError
 
 X, Y = np.ones((4, 5), "float32"), np.ones((4, 1), "float32")
 
@@ -43,15 +43,75 @@ def test_a_batch_of_the_wrong_shape():
     assert happened.startswith("the model 'small' failed on this batch: ")
     assert "to have value 5, but received input with shape (4, 3)" in happened
     assert expected == "inputs of shape (None, 5)"
-    assert fix == "compare x.shape and y.shape with what the model takes"
+    assert fix == "x is (4, 3) float32: compare it with what the model takes"
     assert "\x1b" not in str(error.value)
 
 
 def test_targets_of_the_wrong_shape():
     model = keras.Sequential([keras.Input((5,)), layers.Dense(3, activation="softmax")])
     model.compile("sgd", "categorical_crossentropy")
-    with pytest.raises(TraceError, match="failed on this batch"):
+    with pytest.raises(TraceError, match=r"the loss of the model .* failed on this batch") as error:
         gs.trace(model, X, np.ones((4, 7), "float32"))
+    _, expected, fix = told(error)
+    assert expected == "targets, and sample weights if any, that fit: y_pred is (4, 3) float32"
+    assert fix.startswith("y is (4, 7) float32; `gatescope catalog loss NAME`")
+
+
+def test_sample_weights_of_the_wrong_shape():
+    with pytest.raises(TraceError, match="the loss of the model 'small' failed on this batch"):
+        gs.trace(model_of(), X, Y, sample_weight=np.ones(3))
+
+
+@pytest.mark.parametrize("loss", ["hubber", {"one": "hubber"}])
+def test_a_loss_that_does_not_exist(loss):
+    with pytest.raises(UsageError) as error:
+        gs.trace(model_of(), X, Y, loss=loss)
+    happened, _, fix = told(error)
+    assert happened == "there is no loss 'hubber'" and fix == "did you mean 'huber'?"
+
+
+@pytest.mark.parametrize(
+    "x", [np.array([["a"] * 5]), [[1.0, 2.0], [3.0]], np.array([[{}]], object)]
+)
+def test_what_is_no_array_of_numbers(x):
+    with pytest.raises(TraceError, match=r"no array of numbers|not supported"):
+        gs.trace(model_of(), x)
+
+
+def test_a_data_set_is_not_a_batch():
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(2)
+    with pytest.raises(TraceError, match="BatchDataset holds many batches") as error:
+        gs.trace(model_of(), data)
+    assert told(error)[2] == "x, y = next(iter(data)); gs.trace(model, x, y)"
+
+
+class Frame:
+    """What a table of pandas is to NumPy."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(X, dtype)
+
+
+def test_what_can_become_an_array():
+    assert gs.trace(model_of(), Frame()).outputs[0].shape == (4, 1)
+
+
+@pytest.mark.parametrize("budget", [-1, "1GB", float("nan"), None])
+def test_a_budget_that_is_none(budget):
+    with pytest.raises(UsageError) as error:
+        gs.trace(model_of(), X, memory_budget=budget)
+    assert told(error)[0] == f"memory_budget is {budget!r}"
+
+
+def test_inside_a_graph_there_are_no_numbers():
+    model = model_of()
+    with tf.Graph().as_default(), pytest.raises(TraceError, match="only draws a graph"):
+        gs.trace(model, X)
+
+
+def test_a_class_is_no_model():
+    with pytest.raises(TraceError, match="the class Sequential cannot be traced"):
+        gs.trace(keras.Sequential, X)
 
 
 def test_a_model_without_a_loss():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import threading
@@ -299,6 +300,21 @@ def test_what_stays_closed_is_an_opaque_gate():
     opaque = [gate for gate in trace.gates if gate.opaque]
     assert opaque and all(gate.inputs and gate.outputs for gate in opaque)
     assert trace.verify().not_recomputed["opaque"] == len(opaque)
+
+
+def test_that_functions_run_openly_is_no_news():
+    told = []
+    handler = logging.Handler()
+    handler.emit = told.append
+    logger = tf.get_logger()
+    logger.addHandler(handler)
+    try:
+        trace_of(NETWORKS["vectorized_map"]())
+        filters = list(logger.filters)
+        logger.warning("news")
+    finally:
+        logger.removeHandler(handler)
+    assert [record.getMessage() for record in told] == ["news"] and not filters
 
 
 def test_inputs_targets_weights_and_variables_are_named():

@@ -149,6 +149,31 @@ def test_the_budget_is_kept(name, budget):
     assert trace.first_bad() is None
 
 
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.25, 0.5, 0.75])
+def test_what_was_not_kept_is_never_called_wrong(share):
+    network = NETWORKS["residual"]()
+    budget = int(share * gs.trace(network.model, network.x, network.y).kept)
+    verification = gs.trace(network.model, network.x, network.y, memory_budget=budget).verify()
+    assert verification.ok, verification
+    assert verification.not_differenced["only summaries were kept"]
+
+
+def test_a_summary_still_has_the_loss():
+    network = NETWORKS["dense"]()
+    whole = gs.trace(network.model, network.x, network.y)
+    trace = gs.trace(network.model, network.x, network.y, memory_budget=0)
+    assert trace.loss == whole.loss and f"loss {whole.loss:.6g}" in str(trace)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_finite_brings_no_warnings():
+    def norms(x):
+        return tf.reduce_sum(tf.norm(x * tf.constant([0.0, 1.0]), axis=-1))
+
+    trace = gs.trace(norms, np.array([[3.0, 0.0], [1.0, 2.0]], "float32"))
+    assert trace.verify().not_differenced["not finite"]
+
+
 def test_summaries_are_right():
     network = NETWORKS["convolutional"]()
     whole = gs.trace(network.model, network.x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -103,7 +104,9 @@ def _check(
         )
     if model and not inputs:
         raise UsageError(
-            "there is no --input", "a batch for the model", f"gatescope trace {model} --input x.npy"
+            "there is no --input",
+            "a batch for the model",
+            f"gatescope trace {quote(str(model))} --input x.npy",
         )
     if caption and (inputs or target or loss):
         raise UsageError(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
 
 from gatescope.errors import UsageError, nearest
-from gatescope.scope.record import Gate, LayerCall, Value
+from gatescope.scope.record import Gate, LayerCall, Phase, Value
 
 _MOST_NAMES = 20
 
@@ -24,7 +27,7 @@ def known_calls(layer: str, calls: Sequence[LayerCall]) -> list[LayerCall]:
     raise UsageError(
         f"no layer {layer!r} ran in this trace",
         f"one of {_listed(names)}" if names else "a name, but no layer ran at all",
-        nearest(layer, [*short, *names]) or "print(trace) shows what ran",
+        nearest(_name(layer), [*short, *names]) or "print(trace) shows what ran",
     )
 
 
@@ -40,7 +43,7 @@ def known_op(op: str, gates: Sequence[Gate]) -> str:
     raise UsageError(
         f"no operation {op!r} ran in this trace",
         f"one of {_listed(ops)}",
-        nearest(op, ops) or "print(trace) shows what ran",
+        nearest(_name(op), ops) or "print(trace) shows what ran",
     )
 
 
@@ -52,12 +55,28 @@ def known_gate(gate: Gate | int, gates: Sequence[Gate]) -> Gate:
     """
     if isinstance(gate, Gate):
         return gate
-    if 0 <= gate < len(gates):
+    if isinstance(gate, int | np.integer) and 0 <= gate < len(gates):
         return gates[gate]
     raise UsageError(
-        f"there is no gate {gate}",
+        f"there is no gate {gate!r}",
         f"a place from 0 to {len(gates) - 1}" if gates else "a gate, but none ran",
         "trace.tree(ops=True), on the command line --ops, shows them with their places",
+    )
+
+
+def known_phase(phase: Phase) -> Phase:
+    """The phase.
+
+    Raises:
+        UsageError: There is no such phase.
+    """
+    phases = get_args(Phase)
+    if phase in phases:
+        return phase
+    raise UsageError(
+        f"there is no phase {phase!r}",
+        f"one of {', '.join(phases)}",
+        nearest(_name(phase), phases) or "leave it out for all of them",
     )
 
 
@@ -87,8 +106,14 @@ def known_value(what: str | Gate | Value, step: int | None, calls: Sequence[Laye
         return what
     if isinstance(what, Gate):
         outputs = what.outputs
+    elif not isinstance(what, str):
+        raise UsageError(
+            f"{type(what).__name__} {_name(what)!r} says nothing of where a neuron is",
+            "a layer's name or path, a gate or a value of the trace",
+            "trace.neuron(trace.gates[7], …) opens a gate's first output",
+        )
     else:
-        found = known_calls(what, calls)
+        found = _with_steps(known_calls(what, calls), step, calls)
         steps = {call.step or 0 for call in found}
         if step is not None and step not in steps:
             raise UsageError(
@@ -100,6 +125,25 @@ def known_value(what: str | Gate | Value, step: int | None, calls: Sequence[Laye
     if outputs:
         return outputs[0]
     raise UsageError(f"{what!r} has no output", "a layer or gate that has one", "print(trace)")
+
+
+def _with_steps(
+    found: list[LayerCall], step: int | None, calls: Sequence[LayerCall]
+) -> list[LayerCall]:
+    """A layer's calls; of one that calls another again and again, the calls of that.
+
+    So the steps of a recurrent layer are those of its cell.
+    """
+    if step is None or len(found) > 1:
+        return found
+    inside = [call for call in calls if call.caller is found[0]]
+    again = len(inside) > 1 and len({id(call.layer) for call in inside}) == 1
+    return inside if again else found
+
+
+def _name(what: Any) -> str:
+    """What was named; of a layer, in whose place a name was expected, its name."""
+    return str(getattr(what, "name", what))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import final
+from html import escape
+from itertools import islice
+from typing import Any, final
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.wires import Wire
 from gatescope.errors import GatescopeError, TraceError, UsageError, nearest
 from gatescope.scope.moves import Element, Origins
-from gatescope.scope.opening import Opening, label
+from gatescope.scope.opening import Opening, label, largest_first
 from gatescope.scope.record import Index, Value
 
 
@@ -32,9 +34,25 @@ class Neuron(Circuit):
         self.name, self.element, self._terms = label(element), element, terms
         gate = element.value.gate
         self._opening = Opening(gate, terms)
-        output = self._opening.wire(element)
-        super().__init__([output])
-        self._share = self._evaluate()
+        with np.errstate(all="ignore"):  # NaN and infinities are shown as they are
+            output = self._opening.wire(element)
+            super().__init__([output])
+            self._share = self._evaluate()
+
+    def __repr__(self) -> str:
+        return f"<neuron {self.name} = {self.element.number:.4g}>"
+
+    @property
+    def heading(self) -> str:
+        """Which number it is, and what the gradients below the wires are of."""
+        of = "this number" if self.element.gradient is None else "the loss"
+        return f"{self.name}: above each wire its value, below it the gradient of {of}"
+
+    def __str__(self, *arguments: Any, **settings: Any) -> str:
+        return f"{self.heading}\n\n{super().__str__(*arguments, **settings)}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.heading)}</p>{self.to_svg()}"
 
     def _evaluate(self) -> dict[Wire, float]:
         """Sets values and gradients; returns each wire's share in the output."""
@@ -50,6 +68,8 @@ class Neuron(Circuit):
         except GatescopeError:  # NaN or infinity somewhere: the trace has what there is
             for wire, element in self._opening.elements.items():
                 wire.gradient = element.gradient
+                if not np.isfinite(element.number):
+                    share[wire] = element.number
         for wire, element in self._opening.elements.items():
             wire.value = element.number
         return share
@@ -58,10 +78,13 @@ class Neuron(Circuit):
     def contributions(self) -> dict[str, float]:
         """What each input of the circuit adds to the number, by its derivative: the largest first.
 
-        A weight and what it is multiplied with have the same share.
+        A weight and what it is multiplied with have the same share. Of a number that is not finite
+        those inputs come first that are not finite either: it came from them.
         """
         shares = {name: self._share.get(wire, 0.0) for name, wire in self.inputs.items()}
-        return dict(sorted(shares.items(), key=lambda share: -abs(share[1])))
+        order = largest_first([abs(share) for share in shares.values()])
+        names = list(shares)
+        return {names[place]: shares[names[place]] for place in order}
 
     def element_of(self, wire: Wire) -> Element | None:
         """The number of the trace that a wire stands for; None for one inside an operation."""
@@ -84,10 +107,7 @@ class Neuron(Circuit):
             >>> [neuron.name for neuron in trace.neuron("dense", unit=3).follow()]
             ['max_pooling2d[0, 5, 6, 1]', 'max_pooling2d[0, 5, 5, 1]', …]
         """
-        _check_source(self.element.value, to)
-        behind = [self.element_of(self.inputs[name]) for name in self.contributions]
-        opened = [part for part in behind if part and part.value.gate and _sources(part.value, to)]
-        return [Neuron(element, self._terms) for element in opened[:most]]
+        return self._behind(_coming_from(self.element.value, to), most)
 
     def path(self, to: str | None = None) -> list[Neuron]:
         """This neuron, its largest input, that one's largest input, and on to the batch.
@@ -99,10 +119,16 @@ class Neuron(Circuit):
             >>> print(*(neuron.name for neuron in neuron.path()), sep=" ← ")
             dense[0, 3] ← max_pooling2d[0, 5, 6, 1] ← conv2d[0, 10, 13, 1]
         """
-        found = [self]
-        while behind := found[-1].follow(1, to):
+        known, found = _coming_from(self.element.value, to), [self]
+        while behind := found[-1]._behind(known, 1):
             found += behind
         return found
+
+    def _behind(self, known: set[Value], most: int) -> list[Neuron]:
+        """Opens the inputs that contributed most, of those that are known."""
+        behind = (self.element_of(self.inputs[name]) for name in self.contributions)
+        opened = (part for part in behind if part and part.value.gate and part.value in known)
+        return [Neuron(element, self._terms) for element in islice(opened, most)]
 
 
 def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
@@ -112,8 +138,8 @@ def open_neuron(value: Value, index: Index, terms: int) -> Neuron:
         UsageError: The index is out of range, or no terms are to be drawn.
         TraceError: Only a summary of the value was kept, or its elements are no real numbers.
     """
-    if terms < 1:
-        raise UsageError(f"terms is {terms}", "1 or more terms of a sum to draw", "terms=8")
+    if not isinstance(terms, int | np.integer) or terms < 1:
+        raise UsageError(f"terms is {terms!r}", "1 or more terms of a sum to draw", "terms=8")
     if not value.is_float:
         raise TraceError(
             f"{label_of(value)} holds {value.dtype}, which has no neurons",
@@ -134,10 +160,16 @@ def index_of(value: Value, index: Index | None, unit: int | None, sample: int) -
     """An index from what of it was given.
 
     Raises:
-        UsageError: It takes more to say which element is meant.
+        UsageError: It takes more to say which element is meant, or less.
     """
+    if index is not None and unit is not None:
+        raise UsageError(
+            f"both the index {index} and unit={unit} were given",
+            "one or the other: a unit goes with a sample",
+            f"trace.neuron(…, unit={unit}, sample={sample})",
+        )
     if index is not None:
-        return tuple(index)
+        return tuple(np.atleast_1d(np.asarray(index, dtype=object)))
     rank = len(value.shape)
     if rank == 2 and unit is not None:
         return (sample, unit)
@@ -153,10 +185,11 @@ def index_of(value: Value, index: Index | None, unit: int | None, sample: int) -
 
 def _checked(value: Value, index: Index) -> Index:
     shape = value.shape
-    if len(index) == len(shape) and all(
-        -size <= place < size for place, size in zip(index, shape, strict=True)
-    ):
-        return tuple(place % size for place, size in zip(index, shape, strict=True))
+    whole = all(isinstance(place, int | np.integer) for place in index)
+    if len(index) == len(shape) and whole:
+        axes = list(zip(index, shape, strict=True))
+        if all(-size <= place < size for place, size in axes):
+            return tuple(int(place) % size for place, size in axes)
     ranges = ", ".join(f"0 to {size - 1}" for size in shape)
     raise UsageError(
         f"{label_of(value)} has no element {list(index)}",
@@ -187,26 +220,44 @@ def _inside(element: Element) -> Element:
     return origin if origin and made and made.call and made.call.within(gate.call) else element
 
 
-def _check_source(value: Value, to: str | None) -> None:
-    if to is None or _sources(value, to):
-        return
-    known = sorted(_sources(value, None))
-    raise UsageError(
-        f"{label_of(value)} does not come from an input {to!r}",
-        f"one of {', '.join(known)}" if known else "no name: it comes from weights alone",
-        nearest(to, known) or "leave it out to follow all",
-    )
+def _coming_from(value: Value, to: str | None) -> set[Value]:
+    """What went into a value, of that which comes from an input of the network.
+
+    Args:
+        value: A value of the trace.
+        to: Only what comes from this input.
+
+    Raises:
+        UsageError: Nothing comes from there.
+    """
+    before = _before(value)
+    found: set[Value] = set()
+    for current in sorted(before, key=lambda one: one.gate.place if one.gate else -1):
+        sources = current.gate.inputs if current.gate else ()
+        if _is_input(current, to) or not found.isdisjoint(sources):
+            found.add(current)
+    if to is not None and value not in found:
+        known = sorted(one.name for one in before if _is_input(one, None))
+        raise UsageError(
+            f"{label_of(value)} does not come from an input {to!r}",
+            f"one of {', '.join(known)}" if known else "no name: it comes from weights alone",
+            nearest(to, known) or "leave it out to follow all",
+        )
+    return found
 
 
-def _sources(value: Value, to: str | None) -> set[str]:
-    """The names of what the network was given that gates made a value of; only `to` if told."""
-    seen, waiting, found = {value}, [value], set[str]()
+def _is_input(value: Value, to: str | None) -> bool:
+    named = to in (None, value.name, value.name.partition("[")[0])
+    return value.kind == "input" and named
+
+
+def _before(value: Value) -> set[Value]:
+    """A value, and all that went into it."""
+    seen, waiting = {value}, [value]
     while waiting:
-        current = waiting.pop()
-        if current.kind == "input" and to in (None, current.name, current.name.partition("[")[0]):
-            found.add(current.name)
-        for source in current.gate.inputs if current.gate else ():
+        gate = waiting.pop().gate
+        for source in gate.inputs if gate else ():
             if source not in seen:
                 seen.add(source)
                 waiting.append(source)
-    return found
+    return seen

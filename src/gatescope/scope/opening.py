@@ -146,7 +146,7 @@ class Opening:
         self, numbers: Floats, term: Callable[[int], Wire], always: Sequence[int] = ()
     ) -> Wire:
         """Opens the largest terms of a sum, and those at some places whatever their size."""
-        order = np.argsort(-np.abs(numbers), kind="stable")[: self._most]
+        order = largest_first(np.abs(numbers))[: self._most]
         opened = list(dict.fromkeys([*always, *map(int, order)]))
         self._inside += 1
         wires = [term(place) for place in opened]
@@ -164,6 +164,12 @@ class Opening:
     def others(self, count: int, number: float) -> Wire:
         """One wire for all that is not opened."""
         return Wire(self._unique(f"{count:,} others"), number)
+
+
+def largest_first(numbers: npt.ArrayLike) -> list[int]:
+    """The places of numbers in falling order, NaN before all: it is what a result comes from."""
+    known = np.asarray(numbers, np.float64)
+    return list(map(int, np.argsort(-np.where(np.isnan(known), np.inf, known), kind="stable")))
 
 
 def open_element(opening: Opening, gate: Gate, element: Element) -> Wire | None:
@@ -279,7 +285,7 @@ def _div_no_nan(opening: Opening, gate: Gate, element: Element) -> Wire:
 def _largest(opening: Opening, value: Value, places: Places) -> Wire:
     """The winner of a pooling, beside the runners-up."""
     numbers = _numbers(value, places)
-    order = np.argsort(-numbers, kind="stable")
+    order = largest_first(numbers)
     winners = [int(places[place]) for place in order[: max(2, opening._terms)]]
     result = opening.wire(Element(value, winners[0]))
     for place in winners[1:]:
@@ -313,7 +319,7 @@ class _Exponentials:
         self._start = row * width
         logits = _numbers(value, np.arange(self._start, self._start + width))
         highest = float(logits.max())
-        self.offset = highest if abs(highest) > _OVERFLOWS else 0.0
+        self.offset = highest if _OVERFLOWS < abs(highest) < np.inf else 0.0
         self._made: dict[int, Wire] = {}
         self.sum = opening.sum_of_largest(np.exp(logits - self.offset), self.of, [always])
 

@@ -163,8 +163,8 @@ class _Drawing:
             "shape",
             "mean ± deviation",
             "least … most",
-            "elements",
             "gradient",
+            "elements",  # last: where the page is narrow, these may be scrolled to
         )
         head = element("tr", *(element("th", escape(name)) for name in names))
         return element("table", head, *(self._value(*pair, gate) for pair in named_values(gate)))
@@ -172,7 +172,7 @@ class _Drawing:
     def _value(self, name: str, value: Value, gate: Gate) -> Html:
         texts = (f"{shape(value)} {value.dtype}", spread(value), extent(value))
         cells = [escape(name), self._ends(value, gate), *map(escape, texts)]
-        cells += [escape(first_elements(value)), self._gradient(value)]
+        cells += [self._gradient(value), escape(first_elements(value))]
         return element("tr", *(element("td", cell) for cell in cells))
 
     def _gradient(self, value: Value) -> Html:

@@ -13,10 +13,12 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss
 
-from gatescope.errors import TraceError
+from gatescope.catalog.losses import LOSSES
+from gatescope.errors import TraceError, UsageError, nearest
 from gatescope.scope.eager import identity, is_eager
 from gatescope.scope.record import Kind
 
+_REFUSALS = (ValueError, TypeError, tf.errors.OpError)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _ENGINE = re.compile(r"\{\{.*?\}\} | \[Op:\w+\] name:")
 _WHOLE_INPUT = re.compile(r"Invalid input shape for input .*?\. Expected", re.DOTALL)
@@ -41,9 +43,12 @@ def plan_model(
     Raises:
         TraceError: The model is not built, has no loss for its targets, or there are not one or
             two parts of a batch.
+        UsageError: There is no such loss.
     """
     if not model.built:
         raise _not_built(model)
+    if batch and isinstance(batch[0], tf.data.Dataset | keras.utils.PyDataset):
+        raise _many_batches(batch[0])
     if len(batch) not in (1, 2):
         raise _no_batch(len(batch))
     y = batch[1] if len(batch) == 2 else None
@@ -55,7 +60,7 @@ def plan_model(
     if model.compiled and loss is None and _has_own_step(model):
         return Plan(lambda: _own_step(model, x, y, weight), names)
     loss_of = _loss(model, loss, x, y, weight)
-    return Plan(lambda: _step(model, x, training is not False, loss_of), names)
+    return Plan(lambda: _step(model, x, y, training is not False, loss_of), names)
 
 
 def plan_function(function: Callable[..., Any], arguments: Sequence[Any]) -> Plan:
@@ -64,9 +69,10 @@ def plan_function(function: Callable[..., Any], arguments: Sequence[Any]) -> Pla
     Raises:
         TraceError: It cannot be called.
     """
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
+        what = "the class " + function.__name__ if isinstance(function, type) else ""
         raise TraceError(
-            f"{type(function).__name__} cannot be traced",
+            f"{what or type(function).__name__} cannot be traced",
             "a built Keras model, or a function of tensors",
             "gs.trace(model, x, y), or gs.trace(function, *arguments)",
         )
@@ -78,23 +84,24 @@ def plan_function(function: Callable[..., Any], arguments: Sequence[Any]) -> Pla
 
 
 def _forward(model: keras.Model, x: Any, training: bool) -> Any:
-    with _refusals(model):
+    with _refusals(model, x):
         return model(x, training=training)
 
 
-def _step(model: keras.Model, x: Any, training: bool, loss_of: Callable[[Any], Any]) -> None:
+def _step(model: keras.Model, x: Any, y: Any, training: bool, loss_of: Callable[[Any], Any]) -> Any:
     """A training step up to the optimizer, as `keras.Model.train_step` has it."""
-    with tf.GradientTape() as tape, _refusals(model):
+    with tf.GradientTape() as tape:
         tape.watch(_floats(x))
-        outputs = model(x, training=training)
-        loss = loss_of(outputs)
+        outputs = _forward(model, x, training)
+        with _refusals_of_loss(model, outputs, y):
+            loss = loss_of(outputs)
     tape.gradient(loss, model.trainable_variables)
     return outputs
 
 
 def _own_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> None:
     data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-    with _refusals(model):
+    with _refusals(model, x):
         model.train_step(data)
 
 
@@ -112,6 +119,7 @@ def _loss(
 ) -> Callable[[Any], Any]:
     """The loss as a function of the model's outputs."""
     if loss is not None:
+        _check_losses(loss)
         judge = CompileLoss(loss)  # a loss, a name, a function, or one for each output
         return lambda y_pred: _total(judge(y, y_pred, sample_weight), model.losses)
     if not model.compiled:
@@ -125,6 +133,19 @@ def _loss(
     return lambda y_pred: model.compute_loss(
         x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra
     )
+
+
+def _check_losses(loss: Any) -> None:
+    for one in tf.nest.flatten(loss):
+        try:
+            keras.losses.get(one)
+        except (ValueError, TypeError):
+            known = list(LOSSES)
+            raise UsageError(
+                f"there is no loss {one!r}",
+                "a loss of Keras or its name, a function of y_true and y_pred, or one an output",
+                nearest(str(one), known) or "`gatescope catalog losses` lists them",
+            ) from None
 
 
 def _total(loss: Any, added: Sequence[Any]) -> Any:
@@ -145,19 +166,36 @@ def _array(part: Any) -> Any:
     """Numbers in lists as an array; a list of arrays is several inputs."""
     if not isinstance(part, list | tuple) or not part:
         return part
-    numbers = all(isinstance(number, int | float) for number in tf.nest.flatten(part))
-    return np.asarray(part) if numbers else part
+    if not all(isinstance(number, int | float) for number in tf.nest.flatten(part)):
+        return part
+    with _refusals_of_arrays():
+        return np.asarray(part)
 
 
 def _tensors(structure: Any) -> Any:
-    """Arrays as tensors, of the precision that Keras gives them."""
+    """Arrays, and what can become one, as tensors, of the precision that Keras gives them."""
 
     def converted(part: Any) -> Any:
-        if isinstance(part, np.ndarray) and part.dtype == np.float64:
-            return tf.convert_to_tensor(part, keras.config.floatx())
-        return tf.convert_to_tensor(part) if isinstance(part, np.ndarray | np.generic) else part
+        if tf.is_tensor(part) or not hasattr(part, "__array__"):
+            return part
+        with _refusals_of_arrays():
+            array = np.asarray(part)
+            wide = array.dtype == np.float64
+            return tf.convert_to_tensor(array, keras.config.floatx() if wide else None)
 
     return tf.nest.map_structure(converted, structure)
+
+
+@contextmanager
+def _refusals_of_arrays() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError) as cause:
+        raise TraceError(
+            f"a part of the batch is no array of numbers: {_reason(cause)}",
+            "numbers, in rows of one length",
+            "keras.utils.pad_sequences(rows) makes rows as long as each other",
+        ) from cause
 
 
 def _names(name: str, structure: Any) -> dict[int, tuple[Kind, str]]:
@@ -165,8 +203,12 @@ def _names(name: str, structure: Any) -> dict[int, tuple[Kind, str]]:
     found: dict[int, tuple[Kind, str]] = {}
     for path, part in _paths(structure):
         if is_eager(part):
-            found[identity(part)] = ("input", name + "".join(f"[{key}]" for key in path))
+            found[identity(part)] = ("input", _path_name(name, path))
     return found
+
+
+def _path_name(name: str, path: Sequence[Any]) -> str:
+    return name + "".join(f"[{key}]" for key in path)
 
 
 def _paths(structure: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -203,6 +245,15 @@ def _not_built(model: keras.Model) -> TraceError:
     )
 
 
+def _many_batches(data: Any) -> TraceError:
+    first = "data[0]" if isinstance(data, keras.utils.PyDataset) else "next(iter(data))"
+    return TraceError(
+        f"{type(data).__name__.lstrip('_')} holds many batches",
+        "one batch: x, or x and the targets y",
+        f"x, y = {first}; gs.trace(model, x, y)",
+    )
+
+
 def _no_batch(count: int) -> TraceError:
     return TraceError(
         f"gs.trace got {count} parts of a batch for a model",
@@ -212,20 +263,47 @@ def _no_batch(count: int) -> TraceError:
 
 
 @contextmanager
-def _refusals(model: keras.Model) -> Iterator[None]:
+def _refusals(model: keras.Model, x: Any) -> Iterator[None]:
     """Tells of a batch that a model does not take."""
     try:
         yield
-    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as cause:
-        lines = map(str.strip, _told(str(cause)).splitlines())
-        told = [line for line in lines if line and not line.startswith("Exception encountered")]
-        reason = told[0] if told else type(cause).__name__
+    except _REFUSALS as cause:
         shapes = getattr(model, "input_shape", None)
         raise TraceError(
-            f"the model {model.name!r} failed on this batch: {reason}",
+            f"the model {model.name!r} failed on this batch: {_reason(cause)}",
             f"inputs of shape {shapes}" if shapes else "a batch as model.fit gets it",
-            "compare x.shape and y.shape with what the model takes",
+            f"{_shapes('x', x)}: compare it with what the model takes",
         ) from cause
+
+
+@contextmanager
+def _refusals_of_loss(model: keras.Model, outputs: Any, y: Any) -> Iterator[None]:
+    """Tells of targets that a loss does not take."""
+    try:
+        yield
+    except _REFUSALS as cause:
+        raise TraceError(
+            f"the loss of the model {model.name!r} failed on this batch: {_reason(cause)}",
+            f"targets, and sample weights if any, that fit: {_shapes('y_pred', outputs)}",
+            f"{_shapes('y', y)}; `gatescope catalog loss NAME` tells which labels a loss takes",
+        ) from cause
+
+
+def _reason(cause: Exception) -> str:
+    """The first line that says something."""
+    lines = map(str.strip, _told(str(cause)).splitlines())
+    told = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return told[0] if told else type(cause).__name__
+
+
+def _shapes(name: str, structure: Any) -> str:
+    """Shape and type of each tensor: `x[a] is (2, 3) float32, x[b] is (2,) int64`."""
+    parts = []
+    for path, part in _paths(structure):
+        shaped = tf.is_tensor(part)
+        told = f"{tuple(part.shape)} {part.dtype.name}" if shaped else type(part).__name__
+        parts.append(f"{_path_name(name, path)} is {told}")
+    return ", ".join(parts) or f"{name} is empty"
 
 
 def _told(message: str) -> str:

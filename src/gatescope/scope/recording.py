@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
+from logging import LogRecord
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, final
 from unittest.mock import patch
@@ -56,6 +57,8 @@ class Recorder:
         with ExitStack() as opened:
             opened.callback(tf.config.run_functions_eagerly, compiled)
             tf.config.run_functions_eagerly(True)
+            opened.callback(tf.get_logger().removeFilter, _is_news)
+            tf.get_logger().addFilter(_is_news)
             for called in _CALLED:
                 opened.enter_context(_patched(called, "__call__", self._entering))
             opened.enter_context(_patched(tf.GradientTape, "gradient", self._passing_back))
@@ -287,6 +290,11 @@ def _or_zeros(unconnected: Any) -> Callable[[Any, Any], Any]:
     if tf.UnconnectedGradients(unconnected) is tf.UnconnectedGradients.NONE:
         return lambda gradient, _: gradient
     return lambda gradient, source: tf.zeros_like(source) if gradient is None else gradient
+
+
+def _is_news(record: LogRecord) -> bool:
+    """Whether a notice is of more than what a trace does itself: compiled functions are opened."""
+    return "tf.function behavior was disabled" not in record.getMessage()
 
 
 def _layers(call: LayerCall | None) -> Iterator[int]:

@@ -9,6 +9,9 @@ from types import CodeType, FrameType
 
 from gatescope.scope.record import Source
 
+# What Python, IPython and doctest call the code that they are given without a file.
+_TYPED = ("<stdin>", "<string>", "<console>", "<python-input", "<ipython-input", "<doctest")
+
 
 class Rank(IntEnum):
     """How much a reader wants to see a frame: the innermost of the highest rank is shown."""
@@ -26,12 +29,17 @@ def rank(code: CodeType) -> Rank:
     name = Path(code.co_filename).as_posix()
     if name.endswith("tensorflow/python/ops/custom_gradient.py"):
         return Rank.CUSTOM_GRADIENT
-    if "/tensorflow/" in name or "/gatescope/scope/" in name or name.startswith("<"):
+    if "/tensorflow/" in name or "/gatescope/scope/" in name or _is_made(name):
         return Rank.ENGINE
     if "/keras/src/" in name:
         shown = code.co_name == "call" or "/losses/" in name
         return Rank.KERAS if shown else Rank.KERAS_INSIDE
     return Rank.USER
+
+
+def _is_made(file: str) -> bool:
+    """Whether a program wrote the code: not what a user typed in a notebook or a prompt."""
+    return file.startswith("<") and not file.startswith(_TYPED)
 
 
 @cache

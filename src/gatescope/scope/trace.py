@@ -5,12 +5,22 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, final
 
 import keras
+import tensorflow as tf
 
+from gatescope.errors import TraceError, UsageError
 from gatescope.scope.bad import FirstBad, first_bad_of
-from gatescope.scope.lookup import known_calls, known_gate, known_op, known_step, known_value
+from gatescope.scope.lookup import (
+    known_calls,
+    known_gate,
+    known_op,
+    known_phase,
+    known_step,
+    known_value,
+)
 from gatescope.scope.neuron import Neuron, index_of, open_neuron
 from gatescope.scope.page import notebook, trace_page
 from gatescope.scope.plain import plain
@@ -58,13 +68,17 @@ def trace(
         The trace.
 
     Raises:
-        TraceError: The model is not built or has no loss, or does not take the batch.
+        TraceError: The model is not built or has no loss, or does not take the batch; or this is
+            called inside a `tf.function`.
+        UsageError: There is no such loss, or the memory budget is no number of bytes.
 
     Example:
         >>> trace = gs.trace(model, x, y)
         >>> trace.find(layer="dense", op="MatMul")
         [<gate 54 sequential/dense/MatMul>]
     """
+    _check_budget(memory_budget)
+    _check_eager()
     if isinstance(target, keras.Model):
         plan = plan_model(target, inputs, loss, sample_weight, training)
     else:
@@ -75,6 +89,24 @@ def trace(
         with unchanged(found, recorder.gates), recorder.open():
             result = plan.run()
         return Trace(recorder, recorder.values_in(result))
+
+
+def _check_budget(memory_budget: Any) -> None:
+    if not isinstance(memory_budget, Real) or not float(memory_budget) >= 0:
+        raise UsageError(
+            f"memory_budget is {memory_budget!r}",
+            "a number of bytes, 0 or more",
+            "2**30 is one GiB",
+        )
+
+
+def _check_eager() -> None:
+    if not tf.executing_eagerly():
+        raise TraceError(
+            "gs.trace was called where TensorFlow only draws a graph, and no number exists",
+            "a call from plain Python",
+            "call it outside of tf.function; gs.trace(function, …) opens one by itself",
+        )
 
 
 @final
@@ -220,8 +252,7 @@ class Trace:
     @property
     def loss(self) -> float | None:
         """The loss as a number; of several gradients of several losses, their sum."""
-        arrays = [value.array for value in self.losses]
-        numbers = [float(array.sum()) for array in arrays if array is not None]
+        numbers = [number for value in self.losses if (number := _sum(value)) is not None]
         return sum(numbers) if numbers else None
 
     def find(
@@ -244,8 +275,8 @@ class Trace:
             phase: `forward`, `backward`, or `update` for what the optimizer does.
 
         Raises:
-            UsageError: No gate has such a layer or op, or none has such a step; the nearest names,
-                or the range, are offered.
+            UsageError: No gate has such a layer or op, none has such a step, or there is no such
+                phase; the nearest names, or the range, are offered.
 
         Example:
             >>> trace.find("lstm_cell", "MatMul", step=3)[0].outputs[0].array.shape
@@ -258,7 +289,7 @@ class Trace:
         if op is not None:
             found = [gate for gate in found if gate.op == known_op(op, self.gates)]
         if phase is not None:
-            found = [gate for gate in found if gate.phase == phase]
+            found = [gate for gate in found if gate.phase == known_phase(phase)]
         if name is not None:
             found = [gate for gate in found if _named(gate, name)]
         if step is not None:
@@ -286,8 +317,8 @@ class Trace:
             index: The number's place in the layer's output (of a gate, in its first output).
             unit: In place of `index`, the last number of it, for outputs of shape (samples, units).
             sample: With `unit`, the first number of it.
-            step: Which call of the layer, where it has several: the step of a recurrent cell, the
-                number of the use of a shared layer; by default the last.
+            step: Which call of the layer, where it has several: the step of a recurrent layer or
+                cell, the number of the use of a shared layer; by default the last.
             terms: How many terms of a sum are drawn; one wire has the exact sum of the others.
 
         Returns:
@@ -314,6 +345,14 @@ class Trace:
             UsageError: No layer of this name ran; the nearest names are offered.
         """
         return known_calls(layer, self.calls)
+
+
+def _sum(value: Value) -> float | None:
+    """The sum of its elements; of a single one, the summary has it where nothing else was kept."""
+    if value.array is not None:
+        return float(value.array.sum())
+    known = value.summary
+    return known.mean if known and known.elements == 1 and not known.not_finite else None
 
 
 def _around(call: LayerCall | None) -> Iterator[LayerCall]:
