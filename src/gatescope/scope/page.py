@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from gatescope.report.html import Html, element, escape, facts, join, page, paragraph, section
 from gatescope.scope.bad import FirstBad
 from gatescope.scope.parts import Part
 from gatescope.scope.record import Gate, Value
-from gatescope.scope.view import in_order, named_values, part_cells, part_title, shown_parts
+from gatescope.scope.recorded import Recorded
+from gatescope.scope.view import (
+    in_order,
+    named_values,
+    part_cells,
+    part_title,
+    shown_parts,
+    totals,
+    tree,
+)
 from gatescope.scope.words import (
     NONE,
     extent,
@@ -21,11 +30,7 @@ from gatescope.scope.words import (
     origin,
     shape,
     spread,
-    totals,
 )
-
-if TYPE_CHECKING:
-    from gatescope.scope.trace import Trace
 
 # Gates with a table of their values. Of more, a page would take too long to open.
 _MOST_TABLES = 6_000
@@ -40,7 +45,7 @@ _HOW_TO_READ = (
 )
 
 
-def trace_page(trace: Trace, layer: str | None = None) -> str:
+def trace_page(trace: Recorded, layer: str | None = None) -> str:
     """Writes the page; see `Trace.to_html`."""
     bad = trace.first_bad()
     parts = shown_parts(trace, layer)
@@ -56,13 +61,13 @@ def trace_page(trace: Trace, layer: str | None = None) -> str:
     )
 
 
-def notebook(trace: Trace) -> str:
+def notebook(trace: Recorded) -> str:
     """What a notebook shows: the page in a frame, so that neither's style is the other's.
 
     Of many gates it is the tree as text, for a notebook keeps all that it shows.
     """
     if len(trace.gates) > _MOST_IN_NOTEBOOK:
-        return element("pre", escape(trace.tree()))
+        return element("pre", escape(tree(trace)))
     style = "width:100%;height:36rem;border:0"
     return element("iframe", srcdoc=trace_page(trace), style=style, title="trace", sandbox=True)
 
@@ -73,7 +78,7 @@ def _gates(parts: Sequence[Part]) -> Iterator[Gate]:
         yield from _gates(part.parts)
 
 
-def _facts(trace: Trace) -> Html:
+def _facts(trace: Recorded) -> Html:
     return facts([(what, count) for count, what in totals(trace)])
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gatescope.scope.bad import FirstBad
 from gatescope.scope.record import Gate, LayerCall, Source, Summary, Value
+from gatescope.scope.recorded import Recorded
 from gatescope.scope.words import kind_of
 
-if TYPE_CHECKING:
-    from gatescope.scope.trace import Trace
 
-
-def plain(trace: Trace, elements: int) -> dict[str, Any]:
+def plain(trace: Recorded, elements: int) -> dict[str, Any]:
     """See `Trace.to_dict`."""
     calls = {call: place for place, call in enumerate(trace.calls)}
     used = (value for gate in trace.gates for value in gate.values)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from gatescope.report.cells import aligned
 from gatescope.report.tree import Branch, text_tree
 from gatescope.scope.parts import Part, parts_of, parts_of_layer
 from gatescope.scope.record import Gate, Value
+from gatescope.scope.recorded import Recorded
 from gatescope.scope.words import (
     NONE,
     ends,
@@ -18,22 +19,20 @@ from gatescope.scope.words import (
     gate_title,
     gradient_norm,
     line,
+    number,
     origin,
     plural,
     shape,
     spread,
-    totals,
 )
-
-if TYPE_CHECKING:
-    from gatescope.scope.trace import Trace
 
 COLUMNS = ("output", "mean ± deviation", "‖gradient‖", "forward", "backward", "update", "asked for")
 _MOST_GATES = 40  # of a function, where nobody asked for all
 _MOST_USERS = 4
+_MEGABYTE = 1e6
 
 
-def tree(trace: Trace, layer: str | None = None, ops: bool = False, width: int = 120) -> str:
+def tree(trace: Recorded, layer: str | None = None, ops: bool = False, width: int = 120) -> str:
     """Draws the layers that ran, with their outputs and gradients.
 
     Args:
@@ -58,7 +57,28 @@ def tree(trace: Trace, layer: str | None = None, ops: bool = False, width: int =
     return f"{first}\n\n{drawn}"
 
 
-def shown_parts(trace: Trace, layer: str | None) -> list[Part]:
+def totals(trace: Recorded) -> list[tuple[str, str]]:
+    """How many gates and values, the loss, how much was kept: each a number and what it is."""
+    phases = Counter(gate.phase for gate in trace.gates)
+    counts = ", ".join(f"{count:,} {phase}" for phase, count in phases.items())
+    loss = [] if trace.loss is None else [(number(trace.loss, 6), "loss")]
+    summaries = sum(value.tensor is None for value in trace.values)
+    left = f"{summaries:,} as summaries only" if summaries else "all in full"
+    return [
+        (f"{len(trace.gates):,}", f"gates: {counts}" if counts else "gates"),
+        *loss,
+        (f"{len(trace.values):,}", f"values, {left}"),
+        (_megabytes(trace.kept), f"kept of {_megabytes(trace.memory_budget)} allowed"),
+    ]
+
+
+def _megabytes(size: int) -> str:
+    megabytes = size / _MEGABYTE
+    digits = 0 if megabytes >= 100 else 1 if megabytes >= 1 else 3
+    return f"{megabytes:,.{digits}f} MB"
+
+
+def shown_parts(trace: Recorded, layer: str | None) -> list[Part]:
     """The parts of the whole trace, or of one layer."""
     if layer is None:
         return parts_of(trace.gates, trace.calls)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gatescope.scope.record import Gate, LayerCall, Value
 
-if TYPE_CHECKING:
-    from gatescope.scope.trace import Trace
-
 NONE = "–"
 _FIRST = 6  # elements of a value
 _FEW = 4  # whole numbers that are told one by one
-_MEGABYTE = 1e6
 _MOST_ATTRIBUTE = 60
 
 
@@ -142,27 +136,6 @@ def _setting(value: object) -> str:
     named = getattr(value, "name", value)  # of data types
     text = named.decode("utf-8", "replace") if isinstance(named, bytes) else str(named)
     return text if len(text) <= _MOST_ATTRIBUTE else f"{text[: _MOST_ATTRIBUTE - 1]}…"
-
-
-def totals(trace: Trace) -> list[tuple[str, str]]:
-    """How many gates and values, the loss, how much was kept: each a number and what it is."""
-    phases = Counter(gate.phase for gate in trace.gates)
-    counts = ", ".join(f"{count:,} {phase}" for phase, count in phases.items())
-    loss = [] if trace.loss is None else [(number(trace.loss, 6), "loss")]
-    summaries = sum(value.tensor is None for value in trace.values)
-    left = f"{summaries:,} as summaries only" if summaries else "all in full"
-    return [
-        (f"{len(trace.gates):,}", f"gates: {counts}" if counts else "gates"),
-        *loss,
-        (f"{len(trace.values):,}", f"values, {left}"),
-        (_megabytes(trace.kept), f"kept of {_megabytes(trace.memory_budget)} allowed"),
-    ]
-
-
-def _megabytes(size: int) -> str:
-    megabytes = size / _MEGABYTE
-    digits = 0 if megabytes >= 100 else 1 if megabytes >= 1 else 3
-    return f"{megabytes:,.{digits}f} MB"
 
 
 def ends(texts: Sequence[str]) -> str:
