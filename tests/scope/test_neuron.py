@@ -193,9 +193,10 @@ def test_a_recurrent_layer_opens_at_the_step_of_its_cell_with_every_inner_gate()
     assert trace.neuron("lstm_cell", unit=2, sample=1).name == neuron.name
     earlier = trace.neuron("lstm_cell", unit=2, sample=1, step=1)
     assert earlier.name == "lstm_cell@1[1, 2]"
-    assert trace.neuron("lstm", unit=2, sample=1, step=1).name == earlier.name
-    with pytest.raises(UsageError, match=f"'lstm' has no step 99(.|\n)*from 0 to {last}"):
-        trace.neuron("lstm", unit=2, step=99)
+    layer = call.layer.name
+    assert trace.neuron(layer, unit=2, sample=1, step=1).name == earlier.name
+    with pytest.raises(UsageError, match=f"'{layer}' has no step 99(.|\n)*from 0 to {last}"):
+        trace.neuron(layer, unit=2, step=99)
 
 
 def test_a_path_through_many_steps_looks_at_the_trace_once(monkeypatch):

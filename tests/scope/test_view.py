@@ -38,7 +38,8 @@ def dense() -> Trace:
 @pytest.fixture(scope="module")
 def recurrent() -> Trace:
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((20, 3)), keras.layers.LSTM(6), keras.layers.Dense(1)])
+    lstm = keras.layers.LSTM(6, name="lstm")  # whatever other tests have named before
+    model = keras.Sequential([keras.Input((20, 3)), lstm, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     return gs.trace(model, RANDOM.random((2, 20, 3)), RANDOM.random((2, 1)))
 
