@@ -190,6 +190,10 @@ def test_a_recurrent_layer_opens_at_the_step_of_its_cell_with_every_inner_gate()
     kinds = [wire.gate.name for wire in neuron.wires if wire.gate]
     assert kinds.count("sigmoid") == 3  # input, forget, output
     assert kinds.count("tanh") == 2  # candidate, state
+    # Named as Keras' own code names them.
+    names = {wire.name.partition("@")[0] for wire in neuron.wires if wire.gate}
+    assert names >= {f"lstm_cell/{gate}.Sigmoid" for gate in "ifo"}
+    assert names >= {"lstm_cell/c.Tanh", "lstm_cell/c.AddV2", "lstm_cell/h.Tanh"}
     assert trace.neuron("lstm_cell", unit=2, sample=1).name == neuron.name
     earlier = trace.neuron("lstm_cell", unit=2, sample=1, step=1)
     assert earlier.name == "lstm_cell@1[1, 2]"

@@ -11,8 +11,9 @@ import numpy as np
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.wires import Wire
 from gatescope.errors import GatescopeError, TraceError, UsageError, nearest
+from gatescope.scope.labels import label, label_of
 from gatescope.scope.moves import Element, Origins
-from gatescope.scope.opening import Opening, label, largest_first
+from gatescope.scope.opening import Opening, largest_first
 from gatescope.scope.record import Index, Value
 
 
@@ -196,11 +197,6 @@ def _checked(value: Value, index: Index) -> Index:
         f"{len(shape)} numbers, in the ranges ({ranges})",
         f"trace.neuron(…, {tuple(size // 2 for size in shape)})",
     )
-
-
-def label_of(value: Value) -> str:
-    """A value's name without an index."""
-    return label(Element(value, 0)).partition("[")[0]
 
 
 def _sizes(value: Value) -> str:

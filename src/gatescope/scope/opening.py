@@ -19,6 +19,7 @@ import tensorflow as tf
 from gatescope.circuits.expressions import parse
 from gatescope.circuits.wires import Wire, apply
 from gatescope.scope import eager
+from gatescope.scope.labels import label
 from gatescope.scope.moves import Element, Origins
 from gatescope.scope.record import Gate, Value
 from gatescope.scope.sums import PRODUCTS, Places, Products, broadcast_flat, pooled, reduced
@@ -194,29 +195,6 @@ def total(wires: Sequence[Wire]) -> Wire:
     for wire in wires[1:]:
         result = result + wire
     return result
-
-
-def label(element: Element) -> str:
-    """What an element is called: the value's name, or its layer's, and the index."""
-    value = element.value
-    name = "/".join(value.name.split("/")[-2:]) or _made_by(value)
-    place = ", ".join(map(str, element.place))
-    return f"{name}[{place}]" if place else name
-
-
-def _made_by(value: Value) -> str:
-    gate = value.gate
-    if gate is None:
-        return ""
-    name = str(gate.call.layer.name) if gate.call else _function(gate)
-    handed_on = gate.call is not None and value in gate.call.outputs[:1]
-    name = name if handed_on else f"{name}/{gate.op}".removeprefix("/")
-    return f"{name}@{gate.step}" if gate.step else name
-
-
-def _function(gate: Gate) -> str:
-    name = gate.source.function.rpartition(".")[2] if gate.source else ""
-    return "" if name.startswith("<") else name
 
 
 def _numbers(value: Value, places: Places) -> Floats:

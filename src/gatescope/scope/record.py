@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, final
@@ -40,6 +41,7 @@ class Source(NamedTuple):
     file: str
     line: int
     function: str
+    path: str = ""  # of the file, whole
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"
@@ -58,11 +60,13 @@ class LayerCall:
         inputs: What it was given.
         outputs: What it gave.
         step: That of its first gate; None where nothing ran.
+        ops: How often each operation ran in it, at each step, forward.
     """
 
     def __init__(self, layer: Any, caller: LayerCall | None, number: int) -> None:
         self.layer, self.caller, self.number = layer, caller, number
         self.step: int | None = None
+        self.ops = Counter[tuple[str, int]]()
         self.inputs: tuple[Value, ...] = ()
         self.outputs: tuple[Value, ...] = ()
 

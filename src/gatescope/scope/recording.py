@@ -113,8 +113,9 @@ class Recorder:
         gate.custom_gradient = stack.custom_gradient
         place = (self._phase, stack.path, *_layers(self._call))
         gate.step, self._uses[place] = self._uses[place], self._uses[place] + 1
-        if self._call and self._call.step is None:
-            self._call.step = gate.step
+        if self._call:
+            self._call.step = gate.step if self._call.step is None else self._call.step
+            self._call.ops[gate.op, gate.step] += gate.phase == "forward"
         if stack.differentiating is not None:
             self._differentiates(gate, stack.differentiating)
         self.gates.append(gate)

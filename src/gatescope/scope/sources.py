@@ -32,7 +32,8 @@ def rank(code: CodeType) -> Rank:
     if "/tensorflow/" in name or "/gatescope/scope/" in name or _is_made(name):
         return Rank.ENGINE
     if "/keras/src/" in name:
-        shown = code.co_name == "call" or "/losses/" in name
+        layer = "/layers/" in name and not name.endswith(("/layer.py", "/rnn.py"))
+        shown = code.co_name == "call" or layer or "/losses/" in name
         return Rank.KERAS if shown else Rank.KERAS_INSIDE
     return Rank.USER
 
@@ -55,4 +56,5 @@ def _file(name: str) -> str:
 def source_of(frame: FrameType) -> Source:
     """The line that a frame is at."""
     code = frame.f_code
-    return Source(_file(code.co_filename), frame.f_lineno, code.co_qualname)
+    name = code.co_filename
+    return Source(_file(name), frame.f_lineno, code.co_qualname, name)
