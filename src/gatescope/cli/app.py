@@ -12,6 +12,7 @@ from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.runs import runs
 from gatescope.cli.start import GATES_SUMMARY
 from gatescope.cli.train import train
 
@@ -28,6 +29,7 @@ app.add_typer(train)
 app.command()(evaluate)
 app.add_typer(data)
 app.command()(catalog)
+app.add_typer(runs)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,6 +31,7 @@ class Lock:
             folder / LOCK, timeout=0.2, isolation_level=None, check_same_thread=False
         )
         try:
+            self._connection.execute("PRAGMA journal_mode = MEMORY")  # no second file
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as cause:
             self._connection.close()
