@@ -24,6 +24,10 @@ COMMANDS = [
     "train regions",
     "data check",
     "catalog",
+    "runs list",
+    "runs show",
+    "runs compare",
+    "runs delete",
 ]
 
 

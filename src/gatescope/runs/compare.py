@@ -156,7 +156,8 @@ def _apart(
 ) -> NDArray[np.bool_]:
     window = max(1, len(a_N) // _WINDOWS)
     both_N = np.isfinite(a_N) & np.isfinite(b_N)
-    gap_N = np.abs(_averaged(np.where(both_N, a_N - b_N, 0.0), window))
+    difference_N = np.subtract(a_N, b_N, out=np.zeros(len(a_N)), where=both_N)
+    gap_N = np.abs(_averaged(difference_N, window))
     finite = np.concatenate([a_N[both_N], b_N[both_N]])
     span = np.ptp(finite) if len(finite) else 0.0
     noise = max(_noise(a_N[both_N]), _noise(b_N[both_N]))

@@ -327,8 +327,8 @@ class Run:
             raise RunError(f"points is {points}", "1 or more", "leave it out for 2000")
 
     def _check(self) -> None:
-        if not (self.folder / DATABASE).stat().st_size:
-            raise self._damaged("it is empty")
+        if missing := _missing(self.folder / DATABASE):
+            raise self._damaged(missing)
         application = self._rows("PRAGMA application_id")[0][0]
         version = self._rows("PRAGMA user_version")[0][0]
         if application != APPLICATION:
@@ -382,10 +382,11 @@ class Run:
         log = database.with_name(f"{DATABASE}-wal").exists()
         if not log and not is_held(self.folder):
             return _read_only(database, immutable=True)  # a plain reader would leave files behind
+        connection = _read_only(database)
         try:
-            connection = _read_only(database)
             connection.execute("SELECT count(*) FROM sqlite_master")
         except sqlite3.OperationalError:
+            connection.close()
             return self._connect_copy()
         return connection
 
@@ -401,6 +402,22 @@ class Run:
 def _read_only(database: Path, *, immutable: bool = False) -> sqlite3.Connection:
     uri = f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(uri, uri=True, timeout=10)
+
+
+def _missing(database: Path) -> str:
+    """What a file lacks of the pages that its head names; SQLite notices when it reads one."""
+    size = database.stat().st_size
+    if not size:
+        return "it is empty"
+    if database.with_name(f"{database.name}-wal").exists():
+        return ""  # which may hold pages of its own
+    with database.open("rb") as file:
+        head = file.read(32)
+    page = int.from_bytes(head[16:18], "big")  # 1 stands for 65,536
+    promised = int.from_bytes(head[28:32], "big") * (page if page > 1 else 65536)
+    if head.startswith(b"SQLite format 3") and promised > size:
+        return f"it ends after {size:,} of {promised:,} bytes"
+    return ""
 
 
 def _unpacked(blobs: Iterator[bytes], kind: str) -> NDArray[Any]:
