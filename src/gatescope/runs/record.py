@@ -149,13 +149,13 @@ class RunWriter:
             epoch: Epochs before this one.
             values: Numbers by name; what is no number is left out.
         """
-        numbers = {
-            str(name): number
-            for name, value in values.items()
-            if (number := _number(value)) is not None
-        }
-        if numbers:
-            self._put(Metrics(int(step), int(epoch), tuple(numbers), tuple(numbers.values())))
+        try:
+            names, numbers = tuple(values), tuple(map(float, values.values()))
+        except (TypeError, ValueError):
+            known = _numbers(values)
+            names, numbers = tuple(known), tuple(known.values())
+        if names:
+            self._put(Metrics(int(step), int(epoch), names, numbers))
 
     @_harmless
     def probes(
@@ -409,8 +409,10 @@ def _create(folder: Path, facts: Sequence[Fact]) -> None:
     unfinished.replace(folder / DATABASE)
 
 
-def _number(value: object) -> float | None:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
+def _numbers(values: Mapping[str, object]) -> dict[str, float]:
+    """Those of the values that are numbers."""
+    known = {}
+    for name, value in values.items():
+        with suppress(TypeError, ValueError):
+            known[name] = float(value)  # type: ignore[arg-type]
+    return known

@@ -9,8 +9,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ from gatescope.runs.plain import to_json
 from gatescope.runs.schema import INTEGER, METRIC
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(NamedTuple):
     """Metrics of one step."""
 
     step: int
@@ -34,8 +32,7 @@ class Metrics:
         return 200 + 40 * len(self.numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class Probes:
+class Probes(NamedTuple):
     """Statistics of the layers in some steps; `steps` (N,) int64, `numbers` (N, L, S) float32."""
 
     steps: NDArray[np.int64]
@@ -49,8 +46,7 @@ class Probes:
         return 300 + self.steps.nbytes + self.numbers.nbytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened in a step; `content` is JSON."""
 
     step: int
@@ -64,8 +60,7 @@ class Event:
         return 300 + len(self.content)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A finding; `content` is JSON."""
 
     content: str
@@ -77,8 +72,7 @@ class Finding:
         return 300 + len(self.content)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that holds for the whole run; `content` is JSON."""
 
     name: str
