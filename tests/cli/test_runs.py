@@ -191,7 +191,7 @@ def test_delete_refuses_a_running_one_and_one_elsewhere(gatescope, here: Path) -
     [
         ("show absent", 2, "there is no 'absent'", "check the path"),
         ("nowhere", 2, "there is no 'nowhere'", "check the path"),
-        ("shwo", 2, "there is no 'shwo'", "check the path"),
+        ("shwo", 2, "there is no 'shwo'", "did you mean 'show'?"),
         ("file", 2, "'file' is a file", "name its folder"),
         ("show file", 1, "'file' is no run", "gatescope runs"),
         ("compare . .", 1, "'.' is no run", "gatescope runs"),

@@ -46,7 +46,7 @@ def test_curves_that_differ_by_noise_alone_do_not_part(steps: int, noise: float)
         assert found.unequal_from == 0
         wrong += found.parts_from is not None
     assert wrong <= (1 if steps == 10 else 0)  # ten values say little of their noise
-    assert "equal within noise" in relation(parting("x", curve(first), curve(first + 1e-9)))
+    assert "within noise of each other" in relation(parting("x", curve(first), curve(first + 1e-9)))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])

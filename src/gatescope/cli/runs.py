@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from gatescope.cli.files import existing
 from gatescope.cli.terminal import notes, output, printable
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatescope.runs.open import Run
 
 _RUNS = Path("runs")
+_WORDS = ("list", "show", "compare", "delete")
 _WIDEST, _NARROWEST, _GAP, _SIDE_BY_SIDE = 56, 24, 4, 80  # letters of a curve
 _MOST_CURVES, _MOST_LINES = 8, 40
 
@@ -52,7 +53,7 @@ RunsOption = Annotated[
 @runs.command("list")
 def list_command(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Where runs are kept (default ./runs).")
+        Path | None, typer.Argument(metavar="DIR", help="Where runs are kept (default ./runs).")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -144,7 +145,10 @@ def _folder(named: Path | None) -> Path | None:
     """The folder of runs; none where the user named none and there is none yet."""
     if named is None:
         return _RUNS if _RUNS.is_dir() else None
-    existing(named, "a folder of runs, or one of the words list, show, compare and delete")
+    word = "a folder of runs, or one of the words list, show, compare and delete"
+    if not named.exists() and (meant := nearest(str(named), _WORDS)):
+        raise UsageError(f"there is no {str(named)!r}", word, meant)
+    existing(named, word)
     if not named.is_dir():
         raise UsageError(f"{str(named)!r} is a file", "a folder of runs", "name its folder")
     return named

@@ -44,6 +44,7 @@ _COMMIT_SECONDS = 0.5
 _MOST_WAITING = 256 * 2**20  # bytes; a disk that is slower than that is as good as full
 _LONGEST_NAME = 60
 _LONGEST_SCRIPT = 2**20  # letters
+_INCOMPLETE = Fact("incomplete", "true")
 _PATIENCE = 30.0  # seconds that the last commit may take
 
 P = ParamSpec("P")
@@ -244,12 +245,14 @@ class RunWriter:
             Fact("error", to_json(error)),
             Fact("ended", to_json(time.time())),
         ]
+        if self._stopped:
+            facts.append(_INCOMPLETE)
         self._waiting.extend(facts)
         self._end()
         self._finished = True
         if self._lock and not self._thread.is_alive():
             if self._stopped:
-                self._last_words(facts)
+                self._last_words([*facts, _INCOMPLETE])
             self._lock.release()
 
     def __enter__(self) -> Self:
@@ -330,6 +333,7 @@ class RunWriter:
     def _stop(self, error: Exception) -> None:
         self._stopped = True
         self._waiting.clear()
+        self._waiting.append(_INCOMPLETE)
         self._warn(
             f"Gatescope records no more of this training in {self.folder}: {error}. "
             "The training goes on."
@@ -341,7 +345,7 @@ class RunWriter:
         self._warned = True
         # Where warnings are errors, the training must not die of this one.
         with suppress(Warning):
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
 
     def _end(self) -> None:
         self._ending = True
@@ -352,7 +356,7 @@ class RunWriter:
     def _last_words(self, facts: Sequence[Fact]) -> None:
         """Says how the training ended though recording had stopped, if there is room for that."""
         with suppress(sqlite3.Error), closing(connect(self.folder / DATABASE)) as connection:
-            write_facts(connection, [*facts, Fact("incomplete", "true")])
+            write_rows(connection, facts)
 
     def _exit(self) -> None:
         self.finish("interrupted", "the process ended without a word about the training")

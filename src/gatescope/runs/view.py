@@ -158,7 +158,7 @@ def relation(curve: Parting) -> str:
     if curve.unequal_from is None:
         return "equal"
     if curve.parts_from is None:
-        return f"equal within noise, to the bit before step {curve.unequal_from:,}"
+        return f"within noise of each other; equal to the bit before step {curve.unequal_from:,}"
     again = "; together again at the end" if curve.meets_again else ""
     return f"part from step {curve.parts_from:,}{again}"
 
