@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,21 @@ def test_runs_are_listed_and_what_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "file").touch()
     found = list_runs(tmp_path)
-    assert sorted(run.folder.name for run in found.runs) == sorted(names)
+    assert sorted(run.run for run in found.runs) == sorted(names)
     assert found.runs[0].started >= found.runs[1].started
     assert list(found.unreadable) == [damaged]
     assert found.others == [tmp_path / "captioner"]
+
+
+def test_a_run_whose_rows_are_damaged_does_not_end_the_list(tmp_path: Path) -> None:
+    whole, damaged = ended(tmp_path, "whole"), ended(tmp_path, "damaged")
+    connection = sqlite3.connect(damaged.folder / "run.sqlite")
+    connection.execute("UPDATE metric_chunks SET numbers = x'00'")
+    connection.commit()
+    connection.close()
+    found = list_runs(tmp_path)
+    assert [run.run for run in found.runs] == [whole.folder.name]
+    assert "cannot be read" in found.unreadable[damaged.folder]
 
 
 def test_a_run_is_deleted_with_all_in_its_folder(tmp_path: Path) -> None:

@@ -318,6 +318,17 @@ def test_a_failure_while_it_starts_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_whatever_fails_while_it_starts_the_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no processor")
+
+    monkeypatch.setattr(module, "environment", fail)
+    check_nothing_is_recorded(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_more_than_a_slow_disk_takes_stops_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

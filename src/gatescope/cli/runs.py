@@ -73,8 +73,8 @@ def list_command(
         _print_table(rows, COLUMNS, whole=1)
     else:
         typer.echo(f"no runs in {printable(str(root))}")
-    for path, error in found.unreadable.items():
-        _note(f"{path.name}: {error.happened}")
+    for path, why in found.unreadable.items():
+        _note(f"{path.name}: {why}")
     if found.others:
         _note(f"not runs: {', '.join(path.name for path in found.others)}")
 

@@ -21,6 +21,33 @@ _APPLICATION_AT = 68  # bytes into any SQLite file
 
 
 @dataclass(frozen=True)
+class Overview:
+    """What a list says of a run.
+
+    Args:
+        run: The name of its folder.
+        name: What the training was called.
+        status: As `Run.status`.
+        started: When it began, in seconds since 1970.
+        seen: When it last wrote anything.
+        last_step: The latest step of which there is anything.
+        loss: The latest value of `loss`.
+        findings: How many there are.
+        complete: Whether all was recorded.
+    """
+
+    run: str
+    name: str
+    status: str
+    started: float
+    seen: float
+    last_step: int | None
+    loss: float | None
+    findings: int
+    complete: bool
+
+
+@dataclass(frozen=True)
 class Listing:
     """What a folder of runs holds.
 
@@ -30,13 +57,32 @@ class Listing:
         others: Folders without a record, such as those of captioners.
     """
 
-    runs: list[Run]
-    unreadable: dict[Path, GatescopeError]
+    runs: list[Overview]
+    unreadable: dict[Path, str]
     others: list[Path]
 
 
+def overview(run: Run) -> Overview:
+    """Reads what a list says of a run.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    return Overview(
+        run=run.folder.name,
+        name=run.name,
+        status=run.status,
+        started=run.started,
+        seen=run.seen,
+        last_step=run.last_step,
+        loss=run.last("loss"),
+        findings=len(run.findings),
+        complete=run.complete,
+    )
+
+
 def list_runs(root: Path) -> Listing:
-    """Opens every run of a folder.
+    """Reads every run of a folder.
 
     Args:
         root: The folder.
@@ -52,9 +98,11 @@ def list_runs(root: Path) -> Listing:
             found.others.append(folder)
             continue
         try:
-            found.runs.append(open_run(folder))
+            found.runs.append(overview(open_run(folder)))
         except GatescopeError as error:
-            found.unreadable[folder] = error
+            found.unreadable[folder] = error.happened
+        except OSError as error:
+            found.unreadable[folder] = str(error)
     found.runs.sort(key=lambda run: run.started, reverse=True)
     return found
 
@@ -107,8 +155,10 @@ def delete_run(folder: Path, root: Path) -> None:
         raise PermissionError(13, "write-protected", str(folder)) from cause
     # Hidden first, and in one step: a deletion that is killed leaves no half of a run in lists.
     hidden = root / f".{folder.name}.{secrets.token_hex(4)}.deleted"
-    os.rename(folder, hidden)
-    lock.release()
+    try:
+        os.rename(folder, hidden)
+    finally:
+        lock.release()
     shutil.rmtree(hidden)
 
 

@@ -81,8 +81,8 @@ def start_run(
         >>> with start_run(Path("runs"), "digits", configuration={}) as run:  # doctest: +SKIP
         ...     run.metrics(step=0, epoch=0, values={"loss": 2.3})
     """
-    writer = RunWriter(root, tensorboard=tensorboard)
-    writer._begin(safe_name(name), _facts(name, configuration, script, argv, structure))
+    writer = RunWriter(Path(root), tensorboard=tensorboard)
+    writer._begin(name, lambda: _facts(name, configuration, script, argv, structure))
     return writer
 
 
@@ -272,12 +272,12 @@ class RunWriter:
             self.finish("failed", "".join(traceback.format_exception_only(error)).strip())
 
     @_harmless
-    def _begin(self, name: str, facts: Mapping[str, object]) -> None:
+    def _begin(self, name: str, facts: Callable[[], Mapping[str, object]]) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        self.folder = _new_folder(self.root, name)
+        self.folder = _new_folder(self.root, safe_name(name))
         try:
             self._lock = Lock(self.folder)
-            _create(self.folder, [Fact(key, to_json(value)) for key, value in facts.items()])
+            _create(self.folder, [Fact(key, to_json(value)) for key, value in facts().items()])
         except Exception:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from gatescope.report.series import Series
 from gatescope.runs.compare import Comparison, Difference, Parting
-from gatescope.runs.folder import Listing
+from gatescope.runs.folder import Listing, overview
 from gatescope.runs.open import Run
 from gatescope.runs.plain import strict
 
@@ -20,31 +21,19 @@ _MOST_POINTS = 400
 _LONGEST_VALUE = 60
 
 
-def overview(run: Run) -> dict[str, Any]:
-    """What a list says of a run."""
-    return {
-        "run": run.folder.name,
-        "name": run.name,
-        "status": run.status,
-        "started": run.started,
-        "seen": run.seen,
-        "last_step": run.last_step,
-        "loss": run.last("loss"),
-        "findings": len(run.findings),
-        "complete": run.complete,
-    }
-
-
 def listing_rows(listing: Listing) -> list[tuple[object, ...]]:
     """A row a run, those that cannot be read last."""
-    rows: list[tuple[object, ...]] = []
-    for run in listing.runs:
-        told = overview(run)
-        status = told["status"] if told["complete"] else f"{told['status']}, record incomplete"
-        when = _when(told["started"])
-        rows.append(
-            (told["run"], status, when, told["last_step"], _loss(told["loss"]), told["findings"])
+    rows: list[tuple[object, ...]] = [
+        (
+            run.run,
+            run.status if run.complete else f"{run.status}, record incomplete",
+            _when(run.started),
+            run.last_step,
+            _loss(run.loss),
+            run.findings,
         )
+        for run in listing.runs
+    ]
     unreadable = ((folder.name, "unreadable") for folder in listing.unreadable)
     return rows + [(*row, *[None] * (len(COLUMNS) - len(row))) for row in unreadable]
 
@@ -52,8 +41,8 @@ def listing_rows(listing: Listing) -> list[tuple[object, ...]]:
 def listing_json(listing: Listing) -> dict[str, Any]:
     """All that a list says, for programs."""
     return {
-        "runs": [strict(overview(run)) for run in listing.runs],
-        "unreadable": {folder.name: error.happened for folder, error in listing.unreadable.items()},
+        "runs": [strict(asdict(run)) for run in listing.runs],
+        "unreadable": {folder.name: why for folder, why in listing.unreadable.items()},
         "others": [folder.name for folder in listing.others],
     }
 
@@ -114,7 +103,7 @@ def run_json(run: Run) -> dict[str, Any]:
     metrics = {name: column.tolist() for name, column in run.metrics.items()}
     events = {name: column.tolist() for name, column in run.events.items()}
     told = {
-        **overview(run),
+        **asdict(overview(run)),
         "error": run.error,
         "script": run.script,
         "argv": run.argv,
