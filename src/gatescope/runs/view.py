@@ -15,7 +15,7 @@ from gatescope.runs.folder import Listing, overview
 from gatescope.runs.open import Run
 from gatescope.runs.plain import strict
 
-COLUMNS = ("run", "status", "when", "last step", "loss", "findings")
+COLUMNS = ("run", "status", "when", "step", "loss", "findings")
 
 _MOST_POINTS = 400
 _LONGEST_VALUE = 60
