@@ -70,7 +70,7 @@ def list_command(
         typer.echo(json.dumps(listing_json(found), allow_nan=False))
         return
     if rows := listing_rows(found):
-        _print_table(rows, COLUMNS, whole=3)
+        _print_table(rows, COLUMNS, whole=1)
     else:
         typer.echo(f"no runs in {printable(str(root))}")
     for path, why in found.unreadable.items():

@@ -26,8 +26,8 @@ def listing_rows(listing: Listing) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
         (
             run.run,
-            run.status if run.complete else f"{run.status}, record incomplete",
-            _when(run.started),
+            run.status if run.complete else f"{run.status} (incomplete)",
+            ago(time.time() - run.started),
             run.last_step,
             _loss(run.loss),
             run.findings,
@@ -150,6 +150,19 @@ def relation(curve: Parting) -> str:
         return f"within noise of each other; equal to the bit before step {curve.unequal_from:,}"
     again = "; together again at the end" if curve.meets_again else ""
     return f"part from step {curve.parts_from:,}{again}"
+
+
+def ago(seconds: float) -> str:
+    """A span of time in its largest unit; the name of a run says when to the second.
+
+    Example:
+        >>> ago(7300)
+        '2 h ago'
+    """
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= (2 if unit == "days" else 1) * length:
+            return f"{int(seconds // length)} {unit} ago"
+    return "just now"
 
 
 def _when(seconds: float) -> str:
