@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
     from gatescope.circuits.circuit import circuit
     from gatescope.circuits.wires import wire
+    from gatescope.runs.open import open_run
     from gatescope.scope.parameters import parameters
     from gatescope.scope.trace import trace
 
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "circuit",
     "load_captioner",
+    "open_run",
     "parameters",
     "trace",
     "wire",
@@ -38,11 +40,12 @@ _HOMES = {
     "Captioner": "gatescope.caption.captioner",
     "circuit": "gatescope.circuits.circuit",
     "load_captioner": "gatescope.caption.captioner",
+    "open_run": "gatescope.runs.open",
     "parameters": "gatescope.scope.parameters",
     "trace": "gatescope.scope.trace",
     "wire": "gatescope.circuits.wires",
 }
-_WITHOUT_ENGINE = ("circuit", "wire")
+_WITHOUT_ENGINE = ("circuit", "open_run", "wire")
 
 
 def __getattr__(name: str) -> object:

@@ -66,6 +66,10 @@ class CheckpointError(GatescopeError, ValueError):
     """A training cannot be resumed from what is on disk."""
 
 
+class RunError(GatescopeError, ValueError):
+    """A folder is no run, or its record cannot be read, written or deleted."""
+
+
 class TraceError(GatescopeError, ValueError):
     """A network cannot be traced on this batch, or a trace does not hold what is asked of it."""
 

@@ -25,6 +25,10 @@ COMMANDS = [
     "data check",
     "catalog",
     "trace",
+    "runs list",
+    "runs show",
+    "runs compare",
+    "runs delete",
 ]
 
 

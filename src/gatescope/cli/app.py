@@ -13,6 +13,7 @@ from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.runs import runs
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 
@@ -30,6 +31,7 @@ app.command()(evaluate)
 app.add_typer(data)
 app.command()(catalog)
 app.command()(trace)
+app.add_typer(runs)
 
 
 def _print_version(wanted: bool) -> None:
