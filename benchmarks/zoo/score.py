@@ -6,11 +6,11 @@
 `answers.jsonl` has one line for each program that the doctor has seen, healthy or not:
 
     {"name": "iris_onehot--labels_shuffled", "seconds": 12.3,
-     "findings": [{"cause": "labels_shuffled", "layer": "dense_1", "line": 20, "proven": true}, …]}
+     "findings": [{"cause": "labels_shuffled", "layer": null, "line": 20, "proven": true}, …]}
 
-Findings are ranked, the likeliest first; `layer` and `line` may be null. `names.json` translates the
-doctor's names of causes into the zoo's: {"shuffled-labels": ["labels_shuffled", "inputs_shuffled"]}.
-Only pairs that `check.py` has kept are scored, and old spellings apart from training faults.
+Findings are ranked, the likeliest first; `layer` and `line` may be null. `names.json` translates
+the doctor's names of causes into the zoo's: {"shuffled-labels": ["labels_shuffled"]}. Only pairs
+that `check.py` has kept are scored, and old spellings apart from training faults.
 """
 
 from __future__ import annotations
@@ -83,9 +83,8 @@ def main() -> None:
         if halves[v.name] == options.half
         and not judged.get(v.name, "dropped").startswith("dropped")
     ]
-    print(
-        f"half {options.half}: {len(kept)} kept pairs, {sum(v.name in answers for v in kept)} answered"
-    )
+    answered = sum(v.name in answers for v in kept)
+    print(f"half {options.half}: {len(kept)} kept pairs, {answered} answered")
     for title, spelling in (("training faults", False), ("old spellings", True)):
         part = [v for v in kept if (v.group == "spelling") is spelling and v.name in answers]
         rows = [judge(v, results[v.name].get("layers", []), answers[v.name], names) for v in part]
