@@ -257,6 +257,22 @@ def too_little_data(source: Source, program: Program) -> Fault | None:
     )  # fmt: skip
 
 
+@fault("data", "noisy_labels", "labels_shuffled", tasks=(*CHOICES, "regression"), limit=5)
+def labels_partly_wrong(source: Source, program: Program) -> Fault | None:
+    name = program.y
+    lines = (
+        f"wrong = np.random.rand(len({name})) < 0.7\n"
+        f"{name}[wrong] = np.random.permutation({name}[wrong])"
+    )
+    return _behind(source, name, lines)
+
+
+@fault("data", "noisy_inputs", "train_test_mismatch", only=TABLES, limit=5)
+def noise_in_training_inputs(source: Source, program: Program) -> Fault | None:
+    name = program.x
+    return _behind(source, name, f"{name} = {name} + np.random.normal(0, 5, {name}.shape)")
+
+
 # Structure: the last layer, the loss and the labels
 
 
@@ -415,6 +431,12 @@ def accuracy_for_regression(source: Source, _: Program) -> Fault | None:
 
 
 # Structure: hidden layers
+
+
+@fault("structure", "no_bias", only=BENT, limit=5)
+def bias_missing(source: Source, _: Program) -> Fault | None:
+    layers = [*source.hidden, source.output] if source.output else []
+    return _initialized(source, "False", layers, "use_bias")
 
 
 @fault("structure", "linear_model", only=BENT)

@@ -515,6 +515,32 @@ PATCHES = (
         (("learning_rate=0.002", "learning_rate=-0.002"),),
         ("gradient_ascent", "learning_rate_too_high"),
     ),
+    Patch(
+        "diabetes_regression",
+        "overfitting",
+        "training",
+        (
+            ("epochs=15", "epochs=150"),
+            (
+                'layers.Dense(32, activation="relu", kernel_regularizer=regularizers.l2(0.001))',
+                'layers.Dense(256, activation="relu")',
+            ),
+        ),
+        ("too_many_epochs", "too_wide"),
+    ),
+    Patch(
+        "reviews_embedding",
+        "overfitting",
+        "training",
+        (
+            ("epochs=4", "epochs=15"),
+            (
+                "layers.Embedding(max_features, 16),\n    layers.Dropout(0.2)",
+                "layers.Embedding(max_features, 128),\n    layers.Dropout(0.0)",
+            ),
+        ),
+        ("too_many_epochs", "too_wide"),
+    ),
     # Loops written by hand
     Patch(
         "circles_tape",
