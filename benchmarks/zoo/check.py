@@ -194,6 +194,8 @@ def _record(job: Job, worker: Worker, twin: Record | None) -> Record:
         record[key] = []
     for seed in SEEDS:
         answer = worker.ask(job.request(seed))
+        if answer.get("crash", {}).get("type") == "Died":  # perhaps somebody else ended it
+            answer = worker.ask(job.request(seed))
         record["scores"].append(answer.get("score"))
         record["reported"].append(answer.get("reported"))
         record["honest"].append(answer.get("honest"))
@@ -235,8 +237,8 @@ def verdict(variant: Variant, record: Record, twin: Record) -> str:
     twin's spread), "lies" (the number it shows its user is not the model's), or "dropped: …".
     """
     scores = [score for score in record["scores"] if score is not None]
-    if "crash" in record and record["crash"]["type"] == "Timeout":
-        return "dropped: time limit"
+    if "crash" in record and record["crash"]["type"] in ("Timeout", "Died"):
+        return f"dropped: {record['crash']['text']}"
     if "crash" in record and not scores:
         return "crash"
     if variant.kind in LYING and _lies(record, twin):
