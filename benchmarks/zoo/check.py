@@ -147,8 +147,7 @@ def jobs(found: Iterable[Variant]) -> list[Job]:
     healthy = [Job(p.name, p, p.path.read_text()) for p in PROGRAMS]
     faulty = [Job(v.name, BY_NAME[v.program], v.source, v.layers) for v in found]
     mixed = sorted(faulty, key=lambda job: hashlib.sha256(job.name.encode()).hexdigest())
-    present = data_folder().is_dir()
-    return [job for job in (*healthy, *mixed) if present or not job.program.needs_data]
+    return [*healthy, *mixed]
 
 
 def read_results() -> dict[str, Record]:
@@ -343,11 +342,12 @@ def main() -> None:
     if options.report:
         report()
         return
-    done = read_results()
+    done, present = read_results(), data_folder().is_dir()
     wanted = [
         job
         for job in jobs(variants())
-        if re.search(options.only, job.name)
+        if (present or not job.program.needs_data)
+        and re.search(options.only, job.name)
         and (options.fresh or options.again or done.get(job.name, {}).get("digest") != job.digest)
     ]
     print(f"{len(wanted)} programs to run", flush=True)
