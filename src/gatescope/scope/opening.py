@@ -22,7 +22,15 @@ from gatescope.scope import eager
 from gatescope.scope.labels import label
 from gatescope.scope.moves import Element, Origins
 from gatescope.scope.record import Gate, Value
-from gatescope.scope.sums import PRODUCTS, Places, Products, broadcast_flat, pooled, reduced
+from gatescope.scope.sums import (
+    PRODUCTS,
+    Places,
+    Products,
+    broadcast_flat,
+    channels_last,
+    pooled,
+    reduced,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -213,7 +221,10 @@ def _product(factors: Sequence[Wire], coefficient: float = 1.0) -> Wire:
 
 def _elementwise(opening: Opening, gate: Gate, index: tuple[int, ...]) -> Wire:
     if gate.op == "BiasAdd":
-        places = [int(np.ravel_multi_index(index, gate.inputs[0].shape)), index[_channel(gate)]]
+        places = [
+            int(np.ravel_multi_index(index, gate.inputs[0].shape)),
+            index[-1 if channels_last(gate) else 1],
+        ]
     else:
         places = [broadcast_flat(index, value.shape) for value in gate.inputs]
     operands = zip("ab", gate.inputs, places, strict=False)
@@ -225,11 +236,6 @@ def _elementwise(opening: Opening, gate: Gate, index: tuple[int, ...]) -> Wire:
     }
     (wire,) = parse(ELEMENTWISE[gate.op], wires)
     return wire
-
-
-def _channel(gate: Gate) -> int:
-    first = str(gate.attributes.get("data_format", "NHWC")).startswith("NC")
-    return 1 if first else -1
 
 
 def _add_n(opening: Opening, gate: Gate, element: Element) -> Wire:

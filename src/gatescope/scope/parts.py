@@ -67,12 +67,10 @@ def parts_of_layer(
 ) -> list[Part]:
     """The tree of some calls and what is inside them."""
     chosen = set(asked)
-    outer = [call for call in asked if not any(call in chosen for call in _callers(call))]
+    outer = [
+        call for call in asked if not any(one in chosen for one in call.chain if one is not call)
+    ]
     return _Builder(gates, calls).folded([(call,) for call in outer])
-
-
-def _callers(call: LayerCall) -> list[LayerCall]:
-    return [call.caller, *_callers(call.caller)] if call.caller else []
 
 
 def _by_function(name: str, gates: Sequence[Gate]) -> list[Part]:
@@ -112,7 +110,7 @@ class _Builder:
         for gate in gates:
             self.own[gate.call].append(gate)
             if gate.call and gate.phase == "forward":
-                for call in (gate.call, *_callers(gate.call)):
+                for call in gate.call.chain:
                     self._step.setdefault(call, gate.step)
 
     def folded(self, row: Sequence[Steps]) -> list[Part]:

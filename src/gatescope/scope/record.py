@@ -78,7 +78,15 @@ class LayerCall:
 
     def within(self, call: LayerCall | None) -> bool:
         """Whether this is `call`, or happened inside it."""
-        return call is None or self is call or bool(self.caller and self.caller.within(call))
+        return call is None or any(one is call for one in self.chain)
+
+    @property
+    def chain(self) -> Iterator[LayerCall]:
+        """This call, the one that it happened in, and on to the outermost."""
+        call: LayerCall | None = self
+        while call:
+            yield call
+            call = call.caller
 
     def __repr__(self) -> str:
         return f"<call {self.number} of {self.path}>"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gatescope.scope.bad import FirstBad, first_bad_of
 from gatescope.scope.lookup import known_calls, known_op, known_phase, known_step
 from gatescope.scope.record import Gate, LayerCall, Pass, Phase, Value
@@ -85,7 +83,7 @@ class Recorded:
         found = list(self.gates)
         if layer is not None:
             calls = set(self.calls_of(layer))
-            found = [gate for gate in found if not calls.isdisjoint(_around(gate.call))]
+            found = [gate for gate in found if gate.call and not calls.isdisjoint(gate.call.chain)]
         if op is not None:
             found = [gate for gate in found if gate.op == known_op(op, self.gates)]
         if phase is not None:
@@ -111,12 +109,6 @@ def _sum(value: Value) -> float | None:
         return float(value.array.sum())
     known = value.summary
     return known.mean if known and known.elements == 1 and not known.not_finite else None
-
-
-def _around(call: LayerCall | None) -> Iterator[LayerCall]:
-    while call:
-        yield call
-        call = call.caller
 
 
 def _named(gate: Gate, part: str) -> bool:

@@ -111,7 +111,8 @@ class Recorder:
         gate.opaque = eager.is_opaque(operation)
         gate.taped = eager.is_taped(inputs)
         gate.custom_gradient = stack.custom_gradient
-        place = (self._phase, stack.path, *_layers(self._call))
+        layers = (id(call.layer) for call in self._call.chain) if self._call else ()
+        place = (self._phase, stack.path, *layers)
         gate.step, self._uses[place] = self._uses[place], self._uses[place] + 1
         if self._call:
             self._call.step = gate.step if self._call.step is None else self._call.step
@@ -296,12 +297,6 @@ def _or_zeros(unconnected: Any) -> Callable[[Any, Any], Any]:
 def _is_news(record: LogRecord) -> bool:
     """Whether a notice is of more than what a trace does itself: compiled functions are opened."""
     return "tf.function behavior was disabled" not in record.getMessage()
-
-
-def _layers(call: LayerCall | None) -> Iterator[int]:
-    while call:
-        yield id(call.layer)
-        call = call.caller
 
 
 def _defining(owner: type, method: str) -> Iterator[type]:

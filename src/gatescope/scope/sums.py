@@ -130,12 +130,13 @@ def _grid(*axes: Any) -> list[Places]:
     return [part.reshape(-1) for part in np.meshgrid(*axes, indexing="ij")]
 
 
-def _channels_last(gate: Gate) -> bool:
+def channels_last(gate: Gate) -> bool:
+    """Whether the last axis of an image operation has the channels."""
     return not _text(gate.attributes.get("data_format", "NHWC")).startswith("NC")
 
 
 def _convolution(gate: Gate, index: Index) -> Products | None:
-    if not _channels_last(gate):
+    if not channels_last(gate):
         return None
     x, kernel = gate.inputs[:2]
     sample, *at, channel = index
@@ -149,7 +150,7 @@ def _convolution(gate: Gate, index: Index) -> Products | None:
 
 
 def _depthwise(gate: Gate, index: Index) -> Products | None:
-    if not _channels_last(gate):
+    if not channels_last(gate):
         return None
     x, kernel = gate.inputs[:2]
     sample, *at, channel = index
@@ -162,7 +163,7 @@ def _depthwise(gate: Gate, index: Index) -> Products | None:
 
 def _transposed(gate: Gate, index: Index) -> Products | None:
     """A transposed convolution: all places of its input whose window holds this place."""
-    if not _channels_last(gate):
+    if not channels_last(gate):
         return None
     _, kernel, x = gate.inputs[:3]
     sample, *at, channel = index
@@ -183,7 +184,7 @@ def _transposed(gate: Gate, index: Index) -> Products | None:
 
 def pooled(gate: Gate, index: Index) -> Places | None:
     """The elements of a pooling's input below one element of its output."""
-    if not _channels_last(gate):
+    if not channels_last(gate):
         return None
     x = gate.inputs[0]
     sample, *at, channel = index
