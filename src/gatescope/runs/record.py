@@ -141,6 +141,11 @@ class RunWriter:
         """Whether what is recorded is written; no more after a failure or `finish`."""
         return not (self._stopped or self._finished)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a record at all; not, where nothing could be written."""
+        return self._lock is not None
+
     @_harmless
     def metrics(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Records metrics of a step, such as its loss.
@@ -188,6 +193,21 @@ class RunWriter:
             content: Details.
         """
         self._put(Event(int(step), kind, to_json(content), time.time()))
+
+    @_harmless
+    def add_late(self, kind: str, step: int, content: Mapping[str, object]) -> None:
+        """Records an event though the run may be finished, such as what `evaluate` says after it.
+
+        Args:
+            kind: See `event`.
+            step: See `event`.
+            content: See `event`.
+        """
+        if not self._finished:
+            self.event(kind, step, content)
+            return
+        with closing(connect(self.folder / DATABASE)) as connection:
+            write_rows(connection, [Event(int(step), kind, to_json(content), time.time())])
 
     @_harmless
     def finding(self, content: Mapping[str, object]) -> None:

@@ -1,0 +1,234 @@
+"""The hood over every model of a script: opened when one is compiled or first trained.
+
+What a script calls is patched on Keras' classes, and hands on to what stood there. Whatever fails
+in a wrapper of ours, the script goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, final
+from unittest.mock import patch
+from weakref import WeakSet
+
+import keras
+
+from gatescope.scope.crash import calling_line
+from gatescope.scope.loops import Loops
+from gatescope.scope.watch import Ran, Watch
+
+if TYPE_CHECKING:
+    from gatescope.scope.session import Session
+
+ResultT = TypeVar("ResultT")
+Method = Callable[..., Any]
+
+
+class TimeIsUp(SystemExit):
+    """Ends a script whose own loop has trained as long as it was allowed to."""
+
+
+@final
+class Hood:
+    """Watches every model that this process trains.
+
+    Args:
+        session: The script, and how it is watched.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._watches: WeakSet[Watch] = WeakSet()  # or models would never be freed
+        self._ran: list[Ran] = []
+        self._inside = threading.local()
+        self._undo = ExitStack()
+        self._loops = Loops(session, self._is_inside, self._out_of_time)
+        for name, wrapper in (
+            ("compile", self._compiling),
+            ("fit", self._fitting),
+            ("train_on_batch", self._training),
+            ("evaluate", self._evaluating),
+            ("predict", self._predicting),
+        ):
+            # Where they are defined, for Keras asks whether a model has a `compile` of its own.
+            owner = next(kind for kind in keras.Model.__mro__ if name in vars(kind))
+            method = wrapper(getattr(owner, name))
+            self._undo.enter_context(patch.object(owner, name, method))
+        self._undo.enter_context(self._loops.open())
+        if session.settings.max_epochs:
+            self._undo.callback(keras.config.set_max_epochs, keras.config.max_epochs())
+            keras.config.set_max_epochs(session.settings.max_epochs)
+
+    def close(self) -> None:
+        """Finishes what still goes on and puts Keras back as it was."""
+        self.finish_open_runs()
+        for watch in list(self._watches):
+            watch.close()
+        self._undo.close()
+
+    def finish_open_runs(self) -> None:
+        """Finishes the runs of `train_on_batch` and of loops of the script's own."""
+        for watch in self._going_on():
+            if not watch.fitting:
+                watch.end("finished")
+        self._loops.end()
+
+    def crashed(self, error: BaseException) -> None:
+        """Records what ended the script, unless a run has it already."""
+        if getattr(error, "_gatescope_recorded", False):
+            return
+        going_on = self._going_on()
+        for watch in going_on:
+            watch.end("failed", error)
+        in_loop = self._loops.crashed(error)
+        if isinstance(error, Exception) and not going_on and not in_loop:
+            self._session.note_crash(error)
+
+    def _going_on(self) -> list[Watch]:
+        return [ran.watch for ran in self._ran if ran.watch]
+
+    def lines(self, path: Callable[[Path], str]) -> list[str]:
+        """Of each run, where it is and what it cost."""
+        told = [_line(ran, path) for ran in self._ran]
+        told += self._loops.lines(path)
+        return [line for line in told if line]
+
+    def _compiling(self, compile_model: Method) -> Method:
+        @wraps(compile_model)
+        def compiled(model: Any, *args: Any, **kwargs: Any) -> Any:
+            result = compile_model(model, *args, **kwargs)
+            self._harmlessly(self._was_compiled, model)
+            return result
+
+        return compiled
+
+    def _was_compiled(self, model: Any) -> None:
+        """A model that is compiled anew has another optimizer and graph: another watch."""
+        watch = watch_of(model)
+        if watch in self._watches:
+            watch.close()
+        if not self._is_inside():
+            made = self._open(model)
+            made.compiled_at = calling_line()
+
+    def _fitting(self, fit: Method) -> Method:
+        @wraps(fit)
+        def fitted(model: Any, *args: Any, **kwargs: Any) -> Any:
+            watch = self._watch(model)
+            if watch is None:
+                return fit(model, *args, **kwargs)
+            with self._being_inside():
+                return watch.fit(fit, *args, **kwargs)
+
+        return fitted
+
+    def _training(self, train: Method) -> Method:
+        @wraps(train)
+        def trained(model: Any, *args: Any, **kwargs: Any) -> Any:
+            watch = self._watch(model)
+            if watch is None:
+                return train(model, *args, **kwargs)
+            with self._being_inside():
+                result = watch.train_on_batch(train, *args, **kwargs)
+            self._out_of_time()
+            return result
+
+        return trained
+
+    def _evaluating(self, evaluate: Method) -> Method:
+        @wraps(evaluate)
+        def evaluated(model: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._is_inside():
+                return evaluate(model, *args, **kwargs)
+            with self._being_inside():
+                result = evaluate(model, *args, **kwargs)
+            self._harmlessly(self._was_evaluated, model, result)
+            return result
+
+        return evaluated
+
+    def _was_evaluated(self, model: Any, result: Any) -> None:
+        """Adds what it came to to the model's last run."""
+        watch = watch_of(model)
+        if watch is None or watch.run is None:
+            return
+        values = result if isinstance(result, dict) else {"result": result}
+        watch.run.add_late("evaluate", max(0, watch.steps - 1), {**values, "at": calling_line()})
+
+    def _predicting(self, predict: Method) -> Method:
+        @wraps(predict)
+        def predicted(model: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._being_inside():
+                return predict(model, *args, **kwargs)
+
+        return predicted
+
+    def _watch(self, model: Any) -> Watch | None:
+        """The watch over a model, opened if there is none; none within another training."""
+        if self._is_inside() or not getattr(model, "compiled", False):
+            return None
+        known = watch_of(model)
+        if known is not None:
+            if known not in self._watches:
+                self._session.note("the script watches a model itself, with gs.watch")
+                return None
+            return known
+        return self._harmlessly(self._open, model)
+
+    def _open(self, model: Any) -> Watch:
+        settings = self._session.settings
+        watch = Watch(
+            model,
+            settings.overhead,
+            settings.runs,
+            settings.name or f"{self._session.name}-{model.name}",
+            keep_data=settings.keep_data,
+            deadline=self._session.deadline,
+            ran=self._ran,
+        )
+        self._watches.add(watch)
+        return watch
+
+    def _harmlessly(self, work: Callable[..., ResultT], *args: Any) -> ResultT | None:
+        try:
+            return work(*args)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the script is worth more
+            self._session.note(f"not all was recorded: {type(error).__name__}: {error}")
+            return None
+
+    def _is_inside(self) -> bool:
+        return bool(getattr(self._inside, "deep", 0))
+
+    @contextmanager
+    def _being_inside(self) -> Iterator[None]:
+        """While Keras trains, evaluates or predicts in this thread."""
+        self._inside.deep = getattr(self._inside, "deep", 0) + 1
+        try:
+            yield
+        finally:
+            self._inside.deep -= 1
+
+    def _out_of_time(self) -> None:
+        """Ends the script if its own loop has trained long enough."""
+        deadline = self._session.deadline
+        if deadline is not None and time.monotonic() > deadline:
+            self._session.note("the script was ended, for its time was up (--seconds)")
+            raise TimeIsUp(0)
+
+
+def watch_of(model: Any) -> Any:
+    """The watch over a model; None where there is none."""
+    return getattr(vars(model).get("make_train_function"), "__self__", None)
+
+
+def _line(ran: Ran, path: Callable[[Path], str]) -> str:
+    """A run in one line; nothing where it could not be recorded."""
+    if not ran.run.begun:
+        return ""
+    steps = f"{ran.steps} step{'s' * (ran.steps != 1)}"
+    return f"{path(ran.run.folder)}: {steps}, {ran.probed} probed, at a cost of {ran.cost:.1%}"

@@ -1,0 +1,171 @@
+"""What one script under an open hood comes to: its runs, its crash, what is said at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from gatescope.scope.crash import describe_crash
+
+if TYPE_CHECKING:
+    from gatescope.scope.hood import Hood
+
+_MOST_LINES = 12
+
+
+class Settings(NamedTuple):
+    """How a script is watched.
+
+    Attributes:
+        runs: The folder that its runs are recorded in.
+        name: What they are called; by the script and the model where it is None.
+        overhead: What looking may cost, as a share of the time of a step.
+        seconds: After how many seconds trainings end; None lets them.
+        max_epochs: How many epochs a training has at most.
+        keep_data: Whether a run keeps the model before training and a sample of the data.
+    """
+
+    runs: Path = Path("runs")
+    name: str | None = None
+    overhead: float = 0.05
+    seconds: float | None = None
+    max_epochs: int | None = None
+    keep_data: bool = True
+
+
+@final
+class Session:
+    """One script, or one notebook, under the open hood.
+
+    Nothing in here raises: the script is worth more.
+
+    Args:
+        settings: How it is watched.
+        name: What it is called.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._shown = settings.runs
+        # The script may change the folder it is in.
+        self.settings = settings._replace(runs=settings.runs.absolute())
+        self.name = name
+        self.deadline = None if settings.seconds is None else time.monotonic() + settings.seconds
+        self._pid = os.getpid()
+        self._hood: Hood | None = None
+        self._notes: list[str] = []
+
+    def keras_is_here(self) -> None:
+        """Opens the hood, for the script has imported Keras."""
+        try:
+            backend = sys.modules["keras"].config.backend()
+            if backend != "tensorflow":
+                self.note(other_backend(backend))
+                return
+            from gatescope.scope.hood import Hood
+
+            self._hood = Hood(self)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the script is worth more
+            self.note(f"the hood stays shut: {type(error).__name__}: {error}")
+
+    def note(self, text: str) -> None:
+        """Something to say at the end, once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def crashed(self, error: BaseException) -> None:
+        """Takes note of what ended the script, in the run that it ended or in one of its own."""
+        try:
+            if self._hood:
+                self._hood.crashed(error)
+            elif isinstance(error, Exception) and "tensorflow" in sys.modules:
+                self.note_crash(error)
+        except Exception as own:  # noqa: BLE001
+            self.note(f"the crash was not recorded: {type(own).__name__}: {own}")
+
+    def note_crash(self, error: Exception) -> None:
+        """Makes a run of its own for a crash outside of any training."""
+        self.note(f"{self._path(record_crash(self, error))}: the crash, outside of a training")
+
+    def script_ended(self) -> None:
+        """Finishes runs that only the end of the script ends."""
+        if self._hood and os.getpid() == self._pid:
+            self._hood.finish_open_runs()
+
+    def close(self, say: Callable[[str], None]) -> None:
+        """Shuts the hood and says what there is to say; in a forked child it does nothing."""
+        if os.getpid() != self._pid:
+            return
+        lines: list[str] = []
+        if self._hood:
+            self._hood.close()
+            lines = self._hood.lines(self._path)
+        for line in [*_shortened(lines), *self._about(bool(lines))]:
+            say(line)
+
+    def _path(self, folder: Path) -> str:
+        """A run's path as the user would type it."""
+        return str(self._shown / folder.name)
+
+    def _about(self, recorded: bool) -> list[str]:
+        """What else there is to say: why nothing was recorded, above all."""
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if self._hood is None and backend != "tensorflow":
+            self.note(other_backend(backend))  # also where importing it failed
+        told = [*_about_legacy(), *self._notes]
+        return told if told or recorded else [_nothing(self._hood)]
+
+
+def record_crash(session: Session, error: BaseException) -> Path:
+    """A run of its own for a script that crashed before or after its trainings."""
+    from gatescope.runs.record import start_run
+    from gatescope.scope.crash import main_script
+
+    run = start_run(
+        session.settings.runs,
+        session.settings.name or session.name,
+        configuration={},
+        script=main_script(),
+        argv=sys.argv,
+        tensorboard=False,
+    )
+    run.fact("crash", describe_crash(error))
+    run.__exit__(type(error), error, error.__traceback__)
+    return run.folder
+
+
+def other_backend(name: str) -> str:
+    """That the script's Keras is not on TensorFlow."""
+    return (
+        f"Keras runs on {name} in this script, and the hood opens on TensorFlow alone: nothing was "
+        "recorded. Unset KERAS_BACKEND, or set it to tensorflow, if the script can run on that."
+    )
+
+
+def _about_legacy() -> list[str]:
+    asked = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    if not asked and "tf_keras" not in sys.modules:
+        return []
+    why = "TF_USE_LEGACY_KERAS is set" if asked else "it imports tf_keras"
+    return [
+        f"this script uses the legacy Keras 2 ({why}), and the hood opens on Keras 3 alone: "
+        "what it trained with Keras 2 was not recorded."
+    ]
+
+
+def _nothing(hood: Hood | None) -> str:
+    if hood is None:
+        return "nothing was recorded: the script did not import Keras."
+    return (
+        "nothing was recorded: the script trained nothing. It called no fit and no train_on_batch, "
+        "and no optimizer of Keras changed a weight."
+    )
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[: _MOST_LINES - 1], f"… and {len(lines) - _MOST_LINES + 1} runs more"]
