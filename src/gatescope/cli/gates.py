@@ -8,10 +8,10 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
 
 from gatescope.circuits.circuit import Circuit
 from gatescope.circuits.expressions import parse
@@ -20,6 +20,7 @@ from gatescope.circuits.refusals import finite
 from gatescope.circuits.view import diagram, history
 from gatescope.cli import summaries
 from gatescope.cli.files import writable
+from gatescope.cli.quick import Parser
 from gatescope.cli.terminal import complain, printable
 from gatescope.errors import GateError, UsageError
 
@@ -61,34 +62,10 @@ def gates(arguments: Sequence[str]) -> int:
     return failure.exit_code if failure else 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells of wrong options as Gatescope does of everything."""
-
-    def error(self, message: str) -> Never:
-        raise UsageError(message, self.usage or "", "gatescope gates --help")
-
-
-class _Formatter(argparse.HelpFormatter):
-    """Help that begins as the other commands' does."""
-
-    def add_usage(
-        self,
-        usage: str | None,
-        actions: Iterable[argparse.Action],
-        groups: Iterable[argparse._MutuallyExclusiveGroup],
-        prefix: str | None = None,
-    ) -> None:
-        super().add_usage(usage, actions, groups, prefix or "Usage: ")
-
-
 def parser() -> argparse.ArgumentParser:
     """What the command understands."""
-    made = _Parser(
-        usage="gatescope gates EXPRESSION [NAME=VALUE]... [OPTIONS]",
-        description=summaries.GATES,
-        formatter_class=_Formatter,
-        allow_abbrev=False,
-    )
+    usage = "gatescope gates EXPRESSION [NAME=VALUE]... [OPTIONS]"
+    made = Parser(usage, description=summaries.GATES)
     add = made.add_argument
     add("expression", metavar="EXPRESSION", help="such as 'sigmoid(w*x + b)'")
     add("values", metavar="NAME=VALUE", nargs="*", help="a value for every name")

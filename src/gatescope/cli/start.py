@@ -16,6 +16,12 @@ def main() -> None:
     cannot mean anything, 1 for what failed, 130 for an interruption from the keyboard. An error
     of Gatescope's own keeps its traceback, which a bug report needs.
     """
+    if sys.argv[1:2] == ["run"]:
+        # Outside of the `try`, for the script's errors are its own, and its streams too.
+        from gatescope.cli.run import run
+
+        run(sys.argv[2:])
+        return
     _let_any_text_out()
     try:
         _run()

@@ -1,0 +1,308 @@
+"""`gatescope run`: scripts print and end as they do without it, and their trainings are runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from gatescope.runs.folder import list_runs
+from gatescope.runs.open import Run, open_run
+
+HERE = Path(__file__).parent
+SCRIPTS = sorted((HERE / "scripts").glob("*.py"))
+NAMES = [script.stem for script in SCRIPTS]
+TIMES = re.compile(r"\d+[mu]?s(/step|/epoch)?\b")
+"""What Keras' progress says of how long something took."""
+RUNS_OF = {"two_fits": 2, "kfold": 3, "train_on_batch": 2, "transfer": 2, "save_load": 2}
+
+
+NOT_TO_THE_BIT = ("autoencoder", "own_loop_function")
+"""TensorFlow's optimizer of graphs joins operations whose result is read by one other alone; a
+gradient that is looked at is read by two, and its last bit may be another."""
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+
+
+class Both(NamedTuple):
+    """What all scripts did, by their names, and where they did it."""
+
+    shut: dict[str, Any]
+    opened: dict[str, Any]
+    folder: Path
+
+    def runs(self, name: str) -> list[Run]:
+        """The runs of a script with the hood open, the first first."""
+        return runs_in(self.folder / "open" / name / "runs")
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs of a folder, the first first."""
+    return [open_run(folder / one.run) for one in list_runs(folder).runs[::-1]]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """All scripts without Gatescope in one process, and under its hood in another."""
+    folder = tmp_path_factory.mktemp("scripts")
+    started = {}
+    for how in ("shut", "open"):
+        (folder / how).mkdir()
+        command = [
+            sys.executable,
+            str(HERE / "many.py"),
+            how,
+            str(folder / how),
+            *map(str, SCRIPTS),
+        ]
+        started[how] = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    told = {}
+    for how, process in started.items():
+        out, err = process.communicate(timeout=1200)
+        assert process.returncode == 0, err[-3000:]
+        told[how] = json.loads(out.split("\nthe results: ")[1])
+    return Both(told["shut"], told["open"], folder)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_prints_and_ends_as_without_the_hood(both: Both, name: str) -> None:
+    shut, opened = both.shut[name], both.opened[name]
+    if name in NOT_TO_THE_BIT:
+        assert NUMBER.sub("#", opened["out"]) == NUMBER.sub("#", shut["out"])
+        found, wanted = (NUMBER.findall(one["out"]) for one in (opened, shut))
+        assert np.allclose(np.float64(found), np.float64(wanted), rtol=1e-4, atol=0)
+    else:
+        assert TIMES.sub("…", opened["out"]) == TIMES.sub("…", shut["out"])
+    assert (opened["code"], opened["crash"]) == (shut["code"], shut["crash"])
+    assert opened["err"] == shut["err"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_training_of_a_script_is_a_run(both: Both, name: str) -> None:
+    runs = both.runs(name)
+    assert len(runs) == RUNS_OF.get(name, len(runs)) >= 1
+    assert len(both.opened[name]["said"]) == len(runs)
+    for run, said in zip(runs, both.opened[name]["said"], strict=True):
+        assert said.startswith(f"runs/{run.folder.name}: ")
+        assert run.script is not None and run.script["path"].endswith(f"{name}.py")
+        if run.status == "finished":
+            assert run.fact("watch")["steps"] > 0
+            assert np.isfinite(run.metrics["batch_loss"]).any()
+
+
+def test_there_are_thirty_scripts() -> None:
+    assert len(SCRIPTS) >= 30
+
+
+def test_a_crash_in_a_training_is_kept_in_its_run(both: Both) -> None:
+    first, second = both.runs("crashes")
+    assert (first.status, second.status) == ("finished", "failed")
+    crash = second.fact("crash")
+    assert crash["type"] == "ValueError"
+    assert crash["text"].startswith("Argument")
+    assert crash["frames"][-1]["code"] == "model.fit(x, np.arange(20) % 3, verbose=0)"
+    assert crash["frames"][-1]["line"] == 11
+
+
+def test_loops_of_ones_own_are_probed(both: Both) -> None:
+    for name in ("own_loop", "own_loop_function", "wgan_gp"):
+        (run,) = both.runs(name)
+        assert run.layers and "dense" in run.layers[0]
+        found = run.probes
+        assert (found["weight"] > 0).any() and (found["gradient"] > 0).any(), name
+        assert (found["update_ratio"] > 0).any(), name
+        assert any("validation" in line for line in run.fact("lost"))
+
+
+def test_a_loops_losses_are_what_it_printed(both: Both) -> None:
+    (run,) = both.runs("own_loop")
+    printed = re.findall(r"loss ([\d.]+)", both.shut["own_loop"]["out"])
+    assert np.allclose(run.metrics["batch_loss"][::2], list(map(float, printed)))
+
+
+def test_lines_of_the_script_are_kept(both: Both) -> None:
+    run = both.runs("dense_classifier")[0]
+    called = run.fact("called")
+    assert called["compile"]["code"].startswith("model.compile(")
+    assert called["training"]["code"].startswith("history = model.fit(")
+
+
+def test_what_evaluate_said_after_a_training_is_added(both: Both) -> None:
+    events = both.runs("dense_classifier")[0].events
+    told = zip(events["kind"], events["content"], strict=True)
+    (content,) = [one for kind, one in told if kind == "evaluate"]
+    assert str(content["result"]) in both.shut["dense_classifier"]["out"]
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Start = Callable[..., tuple[Answer, Answer]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """A script in a process of its own, without Gatescope and under it."""
+
+    def run(text: str, *arguments: str, options: tuple[str, ...] = (), **variables: str) -> Any:
+        script = tmp_path / "script.py"
+        script.write_text(text)
+        environment = {**os.environ, **variables}
+        answers = []
+        for command in ([], ["-m", "gatescope", "run", *options]):
+            done = subprocess.run(
+                [sys.executable, *command, "script.py", *arguments],
+                capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300,
+            )  # fmt: skip
+            answers.append(Answer(done.returncode, done.stdout, done.stderr))
+        return tuple(answers)
+
+    return run
+
+
+def without_last_line(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    assert lines[-1].startswith("Gatescope: ")
+    return "".join(lines[:-1])
+
+
+WORLD = """
+import os, sys, pickle, warnings
+class Mine: pass
+pickle.loads(pickle.dumps(Mine()))
+names = ("__name__", "__file__", "__package__", "__spec__", "__cached__", "__doc__")
+print({name: globals()[name] for name in names}, type(__loader__).__name__, __annotations__)
+print(sys.argv, sys.path[0], os.getcwd(), sys.modules["__main__"].Mine is Mine)
+print({name: os.environ[name] for name in os.environ if name.startswith("TF_")})
+print(sorted({"typer", "rich", "numpy", "tensorflow", "keras"} & set(sys.modules)))
+warnings.warn("careful")
+print(sys.stdout.errors, sys.stdout.encoding)
+"""
+
+
+def test_the_world_of_a_script_is_as_it_was(start: Start) -> None:
+    plain, opened = start(WORLD, "--name", "x", "-h")
+    assert opened[:2] == plain[:2]
+    assert without_last_line(opened.err) == plain.err
+    assert "the script did not import Keras" in opened.err
+
+
+ENDINGS = {
+    "error": "def f(n):\n    1 / n\ntry:\n    {}['x']\nexcept KeyError:\n    f(0)",
+    "syntax": "print('x'\n",
+    "code": "import sys; sys.exit(3)",
+    "text": "import sys; sys.exit('a text')",
+    "nothing": "",
+    "interrupted": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)",
+    "hook": "import sys\n"
+    "sys.excepthook = lambda kind, error, trace: print(kind, trace.tb_lineno)\n1/0",
+    "at exit": "import atexit\natexit.register(print, 'bye')\nprint('hello')",
+    "thread": "import threading, time\n"
+    "threading.Thread(target=lambda: (time.sleep(0.2), print('late'))).start()\nprint('early')",
+    "os error": "open('/does/not/exist')",
+    "import error": "import there_is_no_such_module",
+    "bytes": "# -*- coding: latin-1 -*-\nprint('a')\nraise SystemExit",
+    "fork": "import os, sys\n"
+    "if os.fork() == 0:\n    print('child', flush=True); sys.exit(4)\n"
+    "print('parent', os.waitstatus_to_exitcode(os.wait()[1]))",
+    "spawn": "import multiprocessing\n"
+    "def square(x): return x * x\n"
+    "if __name__ == '__main__':\n"
+    "    multiprocessing.set_start_method('spawn')\n"
+    "    with multiprocessing.Pool(1) as pool: print(pool.map(square, [1, 2, 3]))",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_script_ends_as_it_would(start: Start, ending: str) -> None:
+    plain, opened = start(ENDINGS[ending])
+    assert opened[:2] == plain[:2]
+    assert without_last_line(opened.err) == plain.err
+
+
+def test_killed_by_a_signal(start: Start) -> None:
+    plain, opened = start("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
+    assert opened == plain == (-signal.SIGTERM, "", "")
+
+
+REFUSED = {
+    ("absent.py",): "there is no 'absent.py'",
+    (".",): "'.' is a folder",
+    ("book.ipynb",): "put   %load_ext gatescope   into its first cell",
+    (): "the following arguments are required: SCRIPT",
+    ("--seconds", "0", "fine.py"): "--seconds is 0.0",
+    ("--max-epochs", "-2", "fine.py"): "--max-epochs is -2",
+    ("--overhead", "0", "fine.py"): "--overhead is 0.0",
+    ("--runs", "fine.py", "fine.py"): "'fine.py' is a file",
+    ("--fast", "fine.py"): "--fast",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda arguments: " ".join(arguments) or "none")
+def test_what_cannot_be_run_is_refused(
+    gatescope: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("fine.py", "book.ipynb"):
+        (tmp_path / name).write_text("{}")
+    answer = gatescope("run", *arguments)
+    assert answer.code == 2
+    assert REFUSED[arguments] in answer.err
+    assert "expected: " in answer.err and "fix: " in answer.err
+
+
+TRAINS = """
+import keras, numpy as np
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+history = model.fit(np.ones((64, 2)), np.ones(64), batch_size=1, epochs=5000, verbose=0)
+print(len(history.epoch))
+"""
+
+
+def test_a_long_script_is_limited_by_time_and_by_epochs(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(TRAINS)
+    for options, least in ((("--seconds", "1"), 1), (("--max-epochs", "2", "--no-data"), 2)):
+        command = [sys.executable, "-m", "gatescope", "run", "--name", "short", *options]
+        done = subprocess.run(
+            [*command, "script.py"], capture_output=True, text=True, cwd=tmp_path, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        assert least <= int(done.stdout) < 5000
+    timed, limited = runs_in(tmp_path / "runs")
+    assert limited.name == timed.name == "short"
+    assert limited.kept == [] and timed.kept != []
+    assert int(done.stdout) == 2
+
+
+QUIET = {
+    "predicts": ("import keras\nkeras.Sequential([keras.layers.Dense(1)])(keras.ops.ones((1, 2)))",
+                 {}, "the script trained nothing"),
+    "legacy": ("print('x')", {"TF_USE_LEGACY_KERAS": "1"}, "legacy Keras 2"),
+    "numpy": ("import keras", {"KERAS_BACKEND": "numpy"}, "Keras runs on numpy"),
+    "torch": ("import keras", {"KERAS_BACKEND": "torch"}, "Keras runs on torch"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", QUIET)
+def test_why_nothing_was_recorded_is_said(start: Start, kind: str) -> None:
+    text, variables, said = QUIET[kind]
+    plain, opened = start(text, **variables)
+    assert opened[:2] == plain[:2]
+    assert said in opened.err.splitlines()[-1]
