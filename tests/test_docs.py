@@ -14,6 +14,7 @@ import gatescope
 from gatescope.caption.bundle import SHIPPED
 from gatescope.cli.app import app
 from gatescope.cli.gates import parser
+from gatescope.cli.run import parser as run_parser
 from gatescope.data.samples import sample_photos
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,9 @@ def check_command(line: str) -> str:
     known = {"--help"}
     if name == ["gates"]:  # which reads its arguments without typer
         known |= {option for action in parser()._actions for option in action.option_strings}
+    if name == ["run"]:
+        words = words[: next((i for i, word in enumerate(words) if word.endswith(".py")), None)]
+        known |= {opt for action in run_parser()._actions for opt in action.option_strings}
     for parameter in command.params:
         known |= {*parameter.opts, *parameter.secondary_opts}
     for word in words:

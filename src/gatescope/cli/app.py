@@ -12,7 +12,9 @@ from gatescope.cli.caption import caption
 from gatescope.cli.catalog import catalog
 from gatescope.cli.data import data
 from gatescope.cli.demo import demo
+from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
@@ -31,7 +33,9 @@ app.command()(evaluate)
 app.add_typer(data)
 app.command()(catalog)
 app.command()(trace)
+app.command()(replay)
 app.add_typer(runs)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,3 +66,15 @@ def gates(context: typer.Context) -> None:
     from gatescope.cli.gates import gates as run_gates
 
     raise typer.Exit(run_gates(context.args))
+
+
+@app.command(
+    help=summaries.RUN,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def run(context: typer.Context) -> None:
+    """Hands on to the command that reads its own arguments (see `cli.start`)."""
+    from gatescope.cli.run import run as run_script
+
+    run_script(context.args)

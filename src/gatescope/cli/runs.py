@@ -128,7 +128,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs with all that their folders hold; what is no run or still goes on is refused."""
-    folders = list(dict.fromkeys(_find(path, root) for path in chosen))
+    folders = list(dict.fromkeys(find_run(path, root) for path in chosen))
     from gatescope.runs.folder import check_deletable, delete_run
 
     for folder in folders:
@@ -161,7 +161,7 @@ def _print_none(as_json: bool) -> None:
         typer.echo("no runs: there is no folder 'runs' here")
 
 
-def _find(path: Path, root: Path) -> Path:
+def find_run(path: Path, root: Path) -> Path:
     """A run by its folder or by its name in the folder of runs."""
     inside = root / path
     if not path.exists() and inside.exists():
@@ -174,7 +174,7 @@ def _find(path: Path, root: Path) -> Path:
 def _open(path: Path, root: Path) -> Run:
     from gatescope.runs.open import open_run
 
-    return open_run(_find(path, root))
+    return open_run(find_run(path, root))
 
 
 def _show(run: Run) -> None:

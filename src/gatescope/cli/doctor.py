@@ -1,0 +1,61 @@
+"""`gatescope doctor`: why a training failed, where, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatescope.cli.files import writable
+from gatescope.cli.runs import RunsOption, find_run
+from gatescope.cli.terminal import notes, printable, spinner
+from gatescope.errors import UsageError
+
+
+def doctor(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Its folder, or its name in --runs.")],
+    root: RunsOption = Path("runs"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 when a proved fault stands.")
+    ] = False,
+    prove: Annotated[
+        bool, typer.Option(help="Try remedies on copies, in a child process (default).")
+    ] = True,
+    seconds: Annotated[
+        float, typer.Option(metavar="N", min=1, help="What proofs may take (default 60).")
+    ] = 60.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object in place of the text.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one HTML page, too.")
+    ] = None,
+) -> None:
+    """Diagnose a run: what is wrong, since when, on which line, and what proved to mend it."""
+    folder = find_run(run, root)
+    if page is not None:
+        writable(page)
+    if check and not prove:
+        raise UsageError(
+            "--check asks for proved faults, and --no-prove proves none",
+            "one of the two",
+            "leave --no-prove out",
+        )
+    from gatescope.doctor.diagnosis import diagnose_run
+    from gatescope.runs.open import open_run
+    from gatescope.runs.plain import strict
+
+    opened = open_run(folder)
+    with spinner("Diagnosing …"):
+        found = diagnose_run(opened, prove=prove, seconds=seconds)
+    if as_json:
+        typer.echo(json.dumps(strict(found.told), allow_nan=False))
+    else:
+        typer.echo(printable(str(found)))
+    if page is not None:
+        page.write_text(found.html(), encoding="utf-8")
+        notes().print(printable(f"wrote {page}"), markup=False, soft_wrap=True)
+    if check and found.proved:
+        raise typer.Exit(1)

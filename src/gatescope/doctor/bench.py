@@ -1,0 +1,235 @@
+"""The child process that trains copies: `python -m gatescope.doctor.bench FOLDER`.
+
+It reads a specimen from the folder, then a line of JSON a trial, and answers each with a line. No
+code of the user's is imported: what a copy needs of it makes the copy impossible, and is said.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatescope.doctor.changes import NotApplicable, Specimen, apply
+from gatescope.doctor.evidence import Sample, training_of
+from gatescope.doctor.finding import Change
+from gatescope.doctor.outcome import classes_of, skill, task_of
+
+_BYTES = 3_000
+
+
+def read(folder: Path) -> Specimen:
+    """The specimen that `Bench` wrote."""
+    told = json.loads((folder / "specimen.json").read_text())
+    parts: dict[str, list[Any]] = {name: [] for name in ("x", "y", "x_val", "y_val")}
+    with np.load(folder / "sample.npz", allow_pickle=False) as arrays:
+        for name in sorted(arrays.files):
+            parts[name.partition("/")[0]].append(arrays[name])
+    with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+        weights = {name: arrays[name] for name in arrays.files}
+    sample = Sample(*(tuple(parts[name]) for name in ("x", "y", "x_val", "y_val")))
+    return Specimen(told["model"], told["compile"], told["fit"], sample, weights)
+
+
+def trial(specimen: Specimen, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains one copy and measures it.
+
+    Args:
+        specimen: What to copy.
+        asked: `changes`, `seed`, the most `steps` and `seconds`, and perhaps `watch`, a folder.
+    """
+    import keras
+
+    began = time.perf_counter()
+    changes = [Change(*one) for one in asked["changes"]]
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(int(asked["seed"]))
+    changed = apply(specimen, changes)
+    model = _built(changed)
+    if asked.get("watch"):
+        from gatescope.scope.watch import watch
+
+        folder = Path(asked["watch"])
+        watch(model, overhead=0.5, runs=folder, name="rehearsal", keep_data=False)
+    limit = _train(model, changed, int(asked["steps"]), float(asked["seconds"]))
+    return _measured(model, changed, specimen) | {
+        "steps": limit.done,
+        "cut": limit.cut,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _built(specimen: Specimen) -> Any:
+    import keras
+
+    # Keras takes apart what it is given.
+    told = copy.deepcopy({k: v for k, v in specimen.model.items() if k != "compile_config"})
+    model = keras.saving.deserialize_keras_object(told)
+    if not model.built:
+        model.build((None, *specimen.sample.x[0].shape[1:]))
+    for variable in model.variables:
+        if variable.path in specimen.weights:
+            kept = specimen.weights[variable.path]
+            if kept.shape == tuple(variable.shape):
+                variable.assign(kept)
+    compiled = copy.deepcopy(dict(specimen.compile))
+    model.compile(
+        optimizer=keras.optimizers.get(compiled.get("optimizer") or "rmsprop"),
+        loss=_losses(compiled.get("loss")),
+        loss_weights=compiled.get("loss_weights"),
+        metrics=compiled.get("metrics") if _are_names(compiled.get("metrics")) else None,
+    )
+    return model
+
+
+def _are_names(metrics: Any) -> bool:
+    return isinstance(metrics, list) and all(isinstance(one, str) for one in metrics)
+
+
+def _losses(told: Any) -> Any:
+    import keras
+
+    if isinstance(told, list):
+        return [_losses(one) for one in told]
+    if isinstance(told, Mapping) and "class_name" not in told:
+        return {name: _losses(one) for name, one in told.items()}
+    if isinstance(told, Mapping):
+        name, settings = told["class_name"], told.get("config")
+        if isinstance(settings, Mapping) and told.get("module") is None:
+            loss = keras.losses.get(name)
+            if not isinstance(loss, keras.losses.Loss):
+                names = {one.casefold(): one for one in dir(keras.losses)}
+                loss = getattr(keras.losses, names[name.replace("_", "").casefold()])()
+            return type(loss).from_config({**loss.get_config(), **settings})
+    return keras.losses.get(told)
+
+
+def _train(model: Any, specimen: Specimen, most: int, seconds: float) -> _Limit:
+    import keras
+
+    fit, sample = specimen.fit, specimen.sample
+    count = len(sample.x[0])
+    batch = min(int(fit.get("batch_size") or 32), count)
+    asked = int(fit.get("batch_size") or 32)
+    total = ceil(int(fit["samples"]) / asked) if fit.get("samples") else _steps(fit, count, asked)
+    wanted = min(most, max(1, total) * int(fit.get("epochs") or 1))
+    each = ceil(count / batch)
+    limit, epochs = _Limit(seconds, wanted), ceil(wanted / each)
+    model.fit(
+        _joined(sample.x),
+        _joined(sample.y),
+        batch_size=batch,
+        epochs=epochs,
+        shuffle=bool(fit.get("shuffle", True)),
+        verbose=0,
+        class_weight=_weights(specimen),
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=limit.bind(model))],
+    )
+    return limit
+
+
+def _steps(fit: Mapping[str, Any], count: int, batch: int) -> int:
+    """Steps of an epoch of data that nobody counted."""
+    return int(fit.get("steps_per_epoch") or ceil(count / batch))
+
+
+class _Limit:
+    """Ends a training after so many steps or seconds."""
+
+    def __init__(self, seconds: float, steps: int) -> None:
+        self._seconds, self._steps, self.done = seconds, steps, 0
+        self._until = 0.0  # the first step, in which graphs are built, does not count
+        self.cut = False
+
+    def bind(self, model: Any) -> Any:
+        """A function for the end of each batch."""
+
+        def ended(batch: int, logs: Any) -> None:
+            self.done += 1
+            self._until = self._until or time.perf_counter() + self._seconds
+            self.cut = self.done < self._steps and time.perf_counter() > self._until
+            if self.cut or self.done >= self._steps:
+                model.stop_training = True
+
+        return ended
+
+
+def _weights(specimen: Specimen) -> Any:
+    if specimen.fit.get("class_weight") != "balanced":
+        return None
+    told = classes_of(specimen.sample.y[0]).ravel()
+    values, counts = np.unique(told, return_counts=True)
+    return {
+        int(value): float(len(told) / len(values) / count)
+        for value, count in zip(values, counts, strict=True)
+    }
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    return parts[0] if len(parts) == 1 else list(parts)
+
+
+def _measured(model: Any, changed: Specimen, original: Specimen) -> dict[str, Any]:
+    """Skill on held-out data and in training, and the loss where it is one function."""
+    sample = changed.sample
+    held = (sample.x_val, sample.y_val) if sample.x_val else (sample.x, sample.y)
+    found: dict[str, Any] = {}
+    for name, (x, y) in (("skill", held), ("train", (sample.x, sample.y))):
+        predicted = model.predict(_joined(x), verbose=0, batch_size=256)
+        outputs = predicted if isinstance(predicted, list) else [predicted]
+        if isinstance(predicted, dict):
+            outputs = list(predicted.values())
+        found[name] = float(np.mean([
+            _skill(one, np.asarray(told), changed) for one, told in zip(y, outputs, strict=True)
+        ]))  # fmt: skip
+        if name == "skill" and len(outputs) == 1 and callable(model.loss):
+            found["loss"] = float(np.mean(_loss_of(model, y[0], outputs[0])))
+    return found
+
+
+def _loss_of(model: Any, y: Any, predicted: Any) -> Any:
+    import keras
+
+    return np.asarray(keras.losses.get(model.loss)(y, predicted))
+
+
+def _skill(y: Any, predicted: Any, specimen: Specimen) -> float:
+    loss = training_of(specimen.compile, {}).loss
+    known = np.asarray(y, float)
+    if not np.isfinite(known).all():
+        kept = np.isfinite(known.reshape(len(known), -1)).all(1)
+        y, predicted = y[kept], predicted[kept]
+    units = predicted.shape[-1] if predicted.ndim > 1 else 1
+    return skill(y, predicted, task_of(y, loss, units))
+
+
+def answer(specimen: Specimen, line: str) -> dict[str, Any]:
+    """What came of a trial, or why there could be none."""
+    try:
+        return trial(specimen, json.loads(line))
+    except NotApplicable as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a copy may fail in as many ways as a script
+        return {"error": f"{type(error).__name__}: {str(error)[:_BYTES]}"}
+
+
+def main() -> None:
+    """Answers trials until its input ends."""
+    folder = Path(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever prints, prints elsewhere
+    specimen = read(folder)
+    for line in sys.stdin:
+        answers.write(json.dumps(answer(specimen, line)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Applies a remedy to a copy: the network as Keras writes it down, compile arguments, and data."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from gatescope.doctor.evidence import Sample
+from gatescope.doctor.finding import Change
+from gatescope.doctor.outcome import classes_of
+
+
+class NotApplicable(Exception):  # noqa: N818 - it is an answer, not an error
+    """A change cannot be made to a copy; the text says why."""
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """What a proof needs of a training, all of it plain data.
+
+    Args:
+        model: The network as `keras.saving.serialize_keras_object` writes it.
+        compile: Arguments of `compile`, as `get_compile_config` writes them.
+        fit: `batch_size`, `epochs`, `shuffle` and the number of all `samples`.
+        sample: Some of the data.
+        weights: Those of layers that are not to be drawn anew, such as a frozen backbone's.
+    """
+
+    model: Mapping[str, Any]
+    compile: Mapping[str, Any]
+    fit: Mapping[str, Any]
+    sample: Sample
+    weights: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply(specimen: Specimen, changes: Sequence[Change]) -> Specimen:
+    """The specimen with some changes made.
+
+    Raises:
+        NotApplicable: One cannot be made to a copy.
+    """
+    for change in changes:
+        root = "layer" if change.layer is not None else change.target.partition(".")[0]
+        if root not in _APPLIERS:
+            raise NotApplicable(f"{change.target} is nothing that a copy has")
+        specimen = _APPLIERS[root](specimen, change)
+    return specimen
+
+
+def _of_layer(specimen: Specimen, change: Change) -> Specimen:
+    model = copy.deepcopy(dict(specimen.model))
+    layers, place = _found(model, str(change.layer))
+    if change.action == "remove":
+        _bypass(model, layers.pop(place))
+    elif change.action == "insert":
+        if model.get("class_name") != "Sequential":
+            raise NotApplicable("a layer can only be put into a Sequential copy")
+        layers.insert(place + 1, dict(change.value["layer"]))
+    elif change.setting == "trainable":
+        _unfreeze(layers[place])
+    else:
+        layers[place]["config"][change.setting] = change.value
+    model["config"].pop("build_input_shape", None)
+    model.pop("build_config", None)
+    return replace(specimen, model=model)
+
+
+def _found(model: Any, name: str) -> tuple[list[Any], int]:
+    for place, layer in enumerate(model["config"].get("layers", [])):
+        if layer["config"].get("name") == name:
+            layer.pop("build_config", None)
+            return model["config"]["layers"], place
+        if "layers" in layer["config"]:
+            try:
+                return _found(layer, name)
+            except NotApplicable:
+                continue
+    raise NotApplicable(f"the copy has no layer {name!r}")
+
+
+def _unfreeze(layer: Any) -> None:
+    layer["config"]["trainable"] = True
+    for inner in layer["config"].get("layers", []):
+        _unfreeze(inner)
+
+
+def _bypass(model: Any, removed: Any) -> None:
+    """Wires what took the output of a removed layer to what it took itself."""
+    if model.get("class_name") == "Sequential":
+        return
+    sources = list(_histories(removed.get("inbound_nodes")))
+    if len(sources) != 1:
+        raise NotApplicable("the layer joins several others")
+    name = removed["config"]["name"]
+    for layer in model["config"]["layers"]:
+        for history in _histories(layer.get("inbound_nodes")):
+            if history[0] == name:
+                history[:] = sources[0]
+    for key in ("input_layers", "output_layers"):
+        model["config"][key] = _renamed(model["config"].get(key), name, sources[0])
+
+
+def _histories(node: Any) -> list[Any]:
+    if isinstance(node, Mapping):
+        own = node.get("config", {})
+        if isinstance(own, Mapping) and "keras_history" in own:
+            return [own["keras_history"]]
+        return [found for value in node.values() for found in _histories(value)]
+    if isinstance(node, list | tuple):
+        return [found for value in node for found in _histories(value)]
+    return []
+
+
+def _renamed(told: Any, name: str, source: Sequence[Any]) -> Any:
+    if isinstance(told, list) and told and told[0] == name and len(told) == 3:
+        return list(source)
+    return [_renamed(one, name, source) for one in told] if isinstance(told, list) else told
+
+
+def _of_optimizer(specimen: Specimen, change: Change) -> Specimen:
+    compiled = copy.deepcopy(dict(specimen.compile))
+    if not change.setting:
+        settings = dict(change.value) if isinstance(change.value, dict) else {"name": change.value}
+        name = settings.pop("name")
+        compiled["optimizer"] = {"class_name": name, "config": settings}
+    else:
+        optimizer = compiled.get("optimizer")
+        if not isinstance(optimizer, dict):
+            raise NotApplicable("the optimizer was not written down")
+        optimizer["config"][change.setting] = change.value
+    return replace(specimen, compile=compiled)
+
+
+def _of_loss(specimen: Specimen, change: Change) -> Specimen:
+    compiled = copy.deepcopy(dict(specimen.compile))
+    compiled["metrics"] = None
+    if change.setting:
+        loss = compiled["loss"]
+        name = loss["class_name"] if isinstance(loss, dict) else loss
+        settings = dict(loss.get("config", {})) if isinstance(loss, dict) else {}
+        compiled["loss"] = {"class_name": name, "config": settings | {change.setting: change.value}}
+    else:
+        compiled["loss"] = change.value
+    return replace(specimen, compile=compiled)
+
+
+def _of_metrics(specimen: Specimen, change: Change) -> Specimen:
+    return replace(specimen, compile={**specimen.compile, "metrics": None})
+
+
+def _of_fit(specimen: Specimen, change: Change) -> Specimen:
+    if change.setting == "patience":  # a copy has no callbacks: it trains as long as was asked
+        asked = specimen.fit.get("asked_epochs", specimen.fit.get("epochs"))
+        return replace(specimen, fit={**specimen.fit, "epochs": asked})
+    return replace(specimen, fit={**specimen.fit, change.setting: change.value})
+
+
+def _of_data(specimen: Specimen, change: Change) -> Specimen:
+    if change.value not in _DATA:
+        raise NotApplicable(f"{change.value} is nothing that can be done to a copy of the data")
+    return replace(specimen, sample=_DATA[change.value](specimen.sample))
+
+
+def _standardized(sample: Sample) -> Sample:
+    """By the mean and deviation of the training part alone."""
+    means = [np.nanmean(part, 0, keepdims=True) for part in sample.x]
+    spreads = [np.nanstd(part, 0, keepdims=True) + 1e-7 for part in sample.x]
+
+    def scaled(parts: Sequence[Any]) -> tuple[Any, ...]:
+        rows = zip(parts, means, spreads, strict=True)
+        return tuple(((p - m) / s).astype(np.float32) for p, m, s in rows)
+
+    return replace(sample, x=scaled(sample.x), x_val=scaled(sample.x_val) if sample.x_val else ())
+
+
+def _scaled(sample: Sample) -> Sample:
+    return _on_x(sample, lambda part: part.astype(np.float32) / 255)
+
+
+def _on_x(sample: Sample, function: Callable[[Any], Any]) -> Sample:
+    x, x_val = (tuple(map(function, parts)) for parts in (sample.x, sample.x_val))
+    return replace(sample, x=x, x_val=x_val)
+
+
+def _on_y(sample: Sample, function: Callable[[Any], Any]) -> Sample:
+    y, y_val = (tuple(map(function, parts)) for parts in (sample.y, sample.y_val))
+    return replace(sample, y=y, y_val=y_val)
+
+
+def _without_nan(sample: Sample) -> Sample:
+    def clean(xs: Any, ys: Any) -> tuple[Any, Any]:
+        kept = np.ones(len(xs[0]), bool)
+        for part in (*xs, *ys):
+            if part.dtype.kind == "f":
+                kept &= np.isfinite(part.reshape(len(part), -1)).all(1)
+        return tuple(part[kept] for part in xs), tuple(part[kept] for part in ys)
+
+    x, y = clean(sample.x, sample.y)
+    x_val, y_val = clean(sample.x_val, sample.y_val) if sample.x_val else ((), ())
+    return Sample(x, y, x_val, y_val)
+
+
+def _one_hot(sample: Sample) -> Sample:
+    count = int(max(part.max() for part in (*sample.y, *sample.y_val))) + 1
+    return _on_y(sample, lambda part: np.eye(count, dtype=np.float32)[classes_of(part)])
+
+
+def _standardized_y(sample: Sample) -> Sample:
+    mean, spread = sample.y[0].mean(), sample.y[0].std() + 1e-7
+    return _on_y(sample, lambda part: ((part - mean) / spread).astype(np.float32))
+
+
+def _from_zero(sample: Sample) -> Sample:
+    least = min(part.min() for part in sample.y)
+    return _on_y(sample, lambda part: part - least)
+
+
+def _reshuffled(sample: Sample) -> Sample:
+    """What is held out drawn anew, at random."""
+    if not sample.x_val:
+        return sample
+    x, y = ([np.concatenate(pair) for pair in zip(*parts, strict=True)]
+            for parts in ((sample.x, sample.x_val), (sample.y, sample.y_val)))  # fmt: skip
+    order, at = np.random.default_rng(0).permutation(len(x[0])), len(sample.x[0])
+    first, rest = order[:at], order[at:]
+    return Sample(*(tuple(one[rows] for one in part) for part, rows in (
+        (x, first), (y, first), (x, rest), (y, rest),
+    )))  # fmt: skip
+
+
+_DATA: Mapping[str, Callable[[Sample], Sample]] = {
+    "standardize": _standardized,
+    "scale": _scaled,
+    "drop_nan": _without_nan,
+    "shuffle": _reshuffled,
+    "one_hot": _one_hot,
+    "integer": lambda sample: _on_y(sample, classes_of),
+    "standardize_y": _standardized_y,
+    "column": lambda sample: _on_y(sample, lambda part: part.reshape(len(part), -1)),
+    "from_zero": _from_zero,
+    "yes_no": lambda sample: _on_y(sample, lambda part: (part > 0).astype(np.float32)),
+}
+_APPLIERS: Mapping[str, Callable[[Specimen, Change], Specimen]] = {
+    "layer": _of_layer,
+    "optimizer": _of_optimizer,
+    "loss": _of_loss,
+    "metrics": _of_metrics,
+    "fit": _of_fit,
+    "data": _of_data,
+}

@@ -1,0 +1,299 @@
+"""`gs.diagnose`: evidence, rules, places in the source, proofs, ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gatescope.doctor import gather
+from gatescope.doctor.changes import Specimen
+from gatescope.doctor.evidence import Evidence, Layer
+from gatescope.doctor.finding import SCHEMA, Change, Finding
+from gatescope.doctor.outcome import Outcome
+from gatescope.doctor.proof import Bench, prove
+from gatescope.doctor.rules import RULES, dynamics
+from gatescope.doctor.script import LayerCall, edits
+from gatescope.errors import UsageError
+from gatescope.runs.open import Run, open_run
+
+BUDGET = 60.0
+"""Seconds that proofs may take."""
+_WORTH_TRYING = 0.25
+_WORTH_SAYING = 0.25
+_ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
+_DYNAMICS = dynamics.__name__
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor says of a training.
+
+    Args:
+        name: Of the run or the model.
+        findings: All of them, the likeliest cause first.
+        outcome: How well the network does.
+        notes: What could not be looked at, and why.
+        seen: What was looked at.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    outcome: Outcome | None
+    notes: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> tuple[Finding, ...]:
+        """Findings that count as faults: proved, or sure by themselves and not refuted."""
+        return tuple(one for one in self.findings if one.stands)
+
+    @property
+    def proved(self) -> tuple[Finding, ...]:
+        """Findings whose remedy was tried and improved the network."""
+        return tuple(one for one in self.findings if one.proved)
+
+    @property
+    def possible(self) -> tuple[Finding, ...]:
+        """Findings that may be faults."""
+        rest = (one for one in self.findings if not one.stands)
+        return tuple(one for one in rest if one.confidence >= _WORTH_SAYING)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing stands."""
+        return not self.standing
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All of it as plain data; `schema` says of which version."""
+        outcome = self.outcome
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "healthy": self.healthy,
+            "outcome": None if outcome is None else {
+                "skill": outcome.known, "train": outcome.train, "simple": outcome.simple,
+                "task": outcome.task,
+            },
+            "findings": [one.told | {"rank": rank} for rank, one in enumerate(self.findings, 1)],
+            "seen": list(self.seen),
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        from gatescope.doctor.view import text
+
+        return text(self)
+
+    def html(self) -> str:
+        """One page, without script."""
+        from gatescope.doctor.view import html
+
+        return html(self)
+
+
+def diagnose(
+    run_or_model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    validation_data: tuple[Any, Any] | None = None,
+    prove: bool = True,
+    seconds: float = BUDGET,
+) -> Diagnosis:
+    """Says why a network does not learn, where, and what mends it; or that it is healthy.
+
+    Of a model a copy is trained for a few hundred steps in a child process, with fresh weights,
+    and watched; nothing of the model changes, and no code of yours runs.
+
+    Args:
+        run_or_model: A run, its folder, or a compiled Keras model.
+        x: For a model, its inputs.
+        y: For a model, its targets.
+        validation_data: Held-out `(x, y)`; a fifth is split off where it is not given.
+        prove: Whether to try remedies on copies.
+        seconds: What that may take.
+
+    Raises:
+        UsageError: A model without data, or one that is not compiled.
+        RunError: The folder is no run.
+
+    Example:
+        >>> diagnosis = gs.diagnose(model, x, y)  # doctest: +SKIP
+        >>> diagnosis.findings[0].remedy  # doctest: +SKIP
+        'set it to 0.001'
+    """
+    if isinstance(run_or_model, str | Path):
+        run_or_model = open_run(run_or_model)
+    if isinstance(run_or_model, Run):
+        return diagnose_run(run_or_model, prove=prove, seconds=seconds)
+    from gatescope.doctor.live import diagnose_model
+
+    if x is None or y is None:
+        raise UsageError(
+            "a model alone says little about its training",
+            "the data that it is trained on",
+            "gs.diagnose(model, x, y)",
+        )
+    return diagnose_model(
+        run_or_model, x, y, validation_data=validation_data, prove=prove, seconds=seconds
+    )
+
+
+def diagnose_run(run: Run, *, prove: bool = True, seconds: float = BUDGET) -> Diagnosis:
+    """Diagnoses what a run recorded.
+
+    Args:
+        run: The run.
+        prove: Whether to try remedies on copies, where the run kept its model and some data.
+        seconds: What that may take.
+    """
+    case = gather.from_run(run)
+    specimen = gather.specimen_of(run, case) if prove else None
+    notes = () if specimen or not prove else ("no proofs: the run kept no model and no data",)
+    known = case.outcome is not None and case.outcome.known is not None
+    if specimen is None or known or case.crash is not None:
+        return concluded(run.name, case, specimen, notes=notes, seconds=seconds)
+    with Bench(specimen, seconds) as bench:
+        case = replace(case, outcome=_measured(bench, case))
+        return concluded(run.name, case, specimen, notes=notes, bench=bench)
+
+
+def _measured(bench: Bench, case: Evidence) -> Outcome | None:
+    """How well a copy does that is trained as long as the original was, if that is short."""
+    came = bench.trial((), 0)
+    if "error" in came or came["cut"] or (case.steps or 0) > 2 * came["steps"]:
+        return case.outcome
+    return replace(case.outcome or Outcome(None), skill=came["skill"], train=came["train"])
+
+
+def concluded(
+    name: str,
+    case: Evidence,
+    specimen: Specimen | None,
+    *,
+    notes: Sequence[str] = (),
+    seconds: float = BUDGET,
+    bench: Bench | None = None,
+) -> Diagnosis:
+    """Rules, proofs and their order.
+
+    Args:
+        name: What to call the training.
+        case: The evidence.
+        specimen: What to prove on; None for no proofs.
+        notes: What could not be looked at.
+        seconds: What proofs may take.
+        bench: A child process that has the specimen already.
+    """
+    findings = ranked(examine(case))
+    worth = [one for one in findings if one.changes and one.confidence >= _WORTH_TRYING]
+    worth = [one for one in worth if one.kind == "training"]
+    if specimen is not None and worth:
+        if bench is not None:
+            findings = ranked(prove(bench, findings, fine=case.fine, quick=_WORTH_TRYING))
+        else:
+            with Bench(specimen, seconds) as own:
+                findings = ranked(prove(own, findings, fine=case.fine, quick=_WORTH_TRYING))
+    return Diagnosis(name, tuple(findings), case.outcome, tuple(notes), seen(case))
+
+
+def examine(case: Evidence) -> list[Finding]:
+    """What the rules find, each with its place in the source; a rule that fails finds nothing."""
+    found = []
+    for rule in RULES:
+        with suppress(Exception):  # a slip in one rule must not hide what others see
+            for finding in rule.check(case):
+                named = replace(finding, rule=rule.name, source=rule.source)
+                found.append(located(named, case))
+    return found
+
+
+def ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """The likeliest cause first: what was proved, then what is sure, then what is possible."""
+    return sorted(findings, key=_weight, reverse=True)
+
+
+def _weight(finding: Finding) -> float:
+    symptom = any(r.name == finding.rule and r.check.__module__ == _DYNAMICS for r in RULES)
+    weight = finding.confidence * (_ONLY_SYMPTOMS if symptom else 1)
+    if finding.kind != "training":
+        weight += 3  # what ended the script comes before what might be wrong with its training
+    if finding.proved and finding.proof:
+        gain = min(1.0, max(0.0, float(finding.proof.numbers.get("gain", 0.0))))
+        return weight + gain + 1
+    return weight - finding.refuted
+
+
+def located(finding: Finding, case: Evidence) -> Finding:
+    """The finding with its line and its diff, where the script is known."""
+    script = case.script
+    if script is None or script.tree is None:
+        return finding
+    calls = _calls(case.layers)
+    found = [(change, edits(script, change, calls)) for change in finding.changes]
+    every = [edit for _, part in found for edit in part]
+    line = _line(finding, found, case)
+    return replace(
+        finding,
+        where=script.place(line) if line else None,
+        diff=script.diff(every) if every else "",
+    )
+
+
+def _line(
+    finding: Finding, found: Sequence[tuple[Change, Sequence[Any]]], case: Evidence
+) -> int | None:
+    focus, script = finding.focus or "", case.script
+    if focus.startswith("line:"):
+        return int(focus.removeprefix("line:"))
+    if focus == "crash":
+        return case.crash.line if case.crash else None
+    for change, part in found:
+        if part and (not focus or change.target == focus):
+            return int(part[0].line)
+    asked = _calls(case.layers).get(finding.layer or "")
+    call = script.layer(asked) if script and asked else None
+    return call.lineno if call else None
+
+
+def _calls(layers: Sequence[Layer]) -> dict[str, LayerCall]:
+    kinds = [layer.kind for layer in layers]
+    return {
+        layer.name: LayerCall(
+            layer.kind, layer.name, kinds[:place].count(layer.kind), kinds.count(layer.kind),
+            _settings(layer.config),
+        )
+        for place, layer in enumerate(layers)
+    }  # fmt: skip
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(config)
+
+
+def seen(case: Evidence) -> tuple[str, ...]:
+    """What was looked at, and what that says, in sentences."""
+    told = []
+    if case.outcome is not None and case.outcome.known is not None:
+        told.append(case.symptom)
+    if case.losses is not None and len(case.losses.finite.y):
+        known = case.losses.finite.y
+        tenth = max(1, len(known) // 10)
+        told.append(
+            f"batch loss from {known[:tenth].mean():.3g} to {known[-tenth:].mean():.3g} "
+            f"in {len(case.losses.y)} steps"
+        )
+    if case.probes:
+        told.append(f"{len(case.probes)} layers probed")
+    dead = [case.probe(name, "dead") for name in case.probes]
+    shares = [float(one.y[-1]) for one in dead if one is not None]
+    if shares:
+        told.append(f"at most {max(shares):.0%} of a layer's units dead")
+    if case.sample is not None and case.sample.x:
+        told.append(f"{len(case.sample.x[0]):,} samples of the data")
+    told.append(f"{len(RULES)} rules")
+    return tuple(told)

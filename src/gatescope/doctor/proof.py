@@ -1,0 +1,310 @@
+"""Proves remedies: copies are trained beside the original, under the same seeds, in a child."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+
+from gatescope.doctor.changes import Specimen
+from gatescope.doctor.finding import Change, Finding, Proof
+
+STEPS = 300
+"""The most steps that a copy is trained."""
+SEEDS = 3
+_SECONDS = 8.0  # the most that one copy may take
+_WORTH = 0.03  # of the way from guessing to perfect: a smaller gain is none that one would notice
+_WORTH_FINE = 0.1  # where the network does well anyway
+_LOWER = 0.7  # of the original's loss, where the skill is the same
+_MOST_TRIED = 8
+
+
+@dataclass(frozen=True)
+class Result:
+    """What copies under several seeds came to."""
+
+    skills: tuple[float, ...]
+    losses: tuple[float, ...]
+    steps: int
+
+    @property
+    def skill(self) -> float:
+        """The mean skill."""
+        return float(np.mean(self.skills))
+
+
+@final
+class Bench:
+    """The child process; best used in a `with` block, which ends it.
+
+    Args:
+        specimen: What to copy.
+        seconds: After which it is ended, whatever it does.
+    """
+
+    def __init__(self, specimen: Specimen, seconds: float) -> None:
+        self.specimen, self._until = specimen, time.monotonic() + seconds
+        self.steps, self._seconds = STEPS, _SECONDS
+        self._folder = tempfile.TemporaryDirectory(prefix="gatescope-bench-")
+        self.folder = Path(self._folder.name)
+        _write(specimen, self.folder)
+        package = str(Path(__file__).parents[2])
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            **os.environ, "PYTHONPATH": os.pathsep.join(paths), "KERAS_BACKEND": "tensorflow",
+        }  # fmt: skip
+        self._child = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            [sys.executable, "-m", "gatescope.doctor.bench", str(self.folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env=environment, cwd=self.folder,
+        )  # fmt: skip
+        self._answers: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe:
+                pipe.close()
+        self._folder.cleanup()
+
+    def even(self, steps: int) -> None:
+        """Lets all copies train as many steps as the first came to in its time."""
+        self.steps, self._seconds = steps, 3 * _SECONDS
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self._until - time.monotonic()
+
+    def trial(self, changes: Sequence[Change], seed: int, **more: Any) -> dict[str, Any]:
+        """Trains a copy; what came of it, or `error`, why nothing did.
+
+        Args:
+            changes: What to change before.
+            seed: Of all that is drawn.
+            **more: `watch`, a folder for the record of a run.
+        """
+        asked = {
+            "changes": [(one.action, one.target, one.value) for one in changes],
+            "seed": seed,
+            "steps": self.steps,
+            "seconds": self._seconds,
+            **more,
+        }
+        try:
+            if self._child.stdin:
+                self._child.stdin.write(json.dumps(asked) + "\n")
+                self._child.stdin.flush()
+            return dict(json.loads(self._answers.get(timeout=max(0.1, self.left))))
+        except queue.Empty:
+            return {"error": "the time is over"}
+        except (OSError, ValueError):
+            return {"error": "the child process ended"}
+
+    def _read(self) -> None:
+        try:
+            for line in self._child.stdout or ():
+                self._answers.put(line)
+        except ValueError:
+            return  # closed meanwhile
+        self._answers.put("")
+
+
+def _write(specimen: Specimen, folder: Path) -> None:
+    told = {"model": specimen.model, "compile": specimen.compile, "fit": specimen.fit}
+    (folder / "specimen.json").write_text(json.dumps(told, default=_plain))
+    arrays = {
+        f"{part}/{place}": one
+        for part in ("x", "y", "x_val", "y_val")
+        for place, one in enumerate(getattr(specimen.sample, part))
+    }
+    np.savez(folder / "sample.npz", **arrays)
+    np.savez(folder / "weights.npz", **dict(specimen.weights))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value)
+
+
+Said = Callable[[str], None]
+
+
+def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool, quick: float) -> list[Finding]:
+    """Tries the remedies of findings, the surest first, as long as there is time.
+
+    Args:
+        bench: The child process.
+        findings: What rules found, the surest first.
+        fine: Whether the network does well already.
+        quick: Confidence from which a remedy is worth trying.
+
+    Returns:
+        The findings in the same order, those that were tried with their proofs.
+    """
+    tried = [
+        one
+        for one in findings
+        if one.changes and one.confidence >= quick and one.kind == "training"
+    ][:_MOST_TRIED]
+    if not tried:
+        return list(findings)
+    base, seeds = _originals(bench)
+    if isinstance(base, str):
+        reason = Proof("not tried", f"no copy could be trained: {base}")
+        return [replace(one, proof=reason) if one in tried else one for one in findings]
+    proofs: dict[int, Proof] = {}
+    for finding in tried:
+        proofs[id(finding)] = _of_one(bench, finding.changes, base, seeds, fine)
+    _together(bench, tried, proofs, base, seeds, fine)
+    return [replace(one, proof=proofs.get(id(one))) for one in findings]
+
+
+def _originals(bench: Bench) -> tuple[Result | str, int]:
+    """The original under several seeds; fewer where a copy takes long."""
+    first = bench.trial((), 0)
+    if "error" in first:
+        return str(first["error"]), 0
+    if first["cut"]:
+        bench.even(max(1, int(first["steps"])))
+    seeds = SEEDS if first["seconds"] * 3 * SEEDS < bench.left else 2
+    rest = [bench.trial((), seed) for seed in range(1, seeds)]
+    return _result([first, *rest]), seeds
+
+
+def _result(answers: Sequence[dict[str, Any]]) -> Result | str:
+    wrong = [str(one["error"]) for one in answers if "error" in one]
+    if wrong:
+        return wrong[0]
+    losses = tuple(float(one["loss"]) for one in answers if "loss" in one)
+    return Result(
+        tuple(float(one["skill"]) for one in answers), losses, max(one["steps"] for one in answers)
+    )
+
+
+def _of_one(bench: Bench, changes: Sequence[Change], base: Result, seeds: int, fine: bool) -> Proof:
+    if bench.left < 2:
+        return Proof("not tried", "the time for proofs was over")
+    result = _result([bench.trial(changes, seed) for seed in range(seeds)])
+    if isinstance(result, str):
+        return Proof("not tried", f"the remedy could not be tried: {result}")
+    return compared(changes, base, result, fine)
+
+
+def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool) -> Proof:
+    """What it means that copies with a remedy came to this, and the originals to that.
+
+    Args:
+        changes: The remedy.
+        base: The originals.
+        result: Those with the remedy.
+        fine: Whether the network does well already.
+    """
+    same_loss = not any(one.target.startswith(("loss", "data.y")) for one in changes)
+    gain, noise = result.skill - base.skill, _noise(base.skills, result.skills)
+    better = gain > max(noise, _WORTH_FINE if fine else _WORTH)
+    by_loss = bool(same_loss and base.losses and result.losses and not better and not fine)
+    if by_loss:
+        before, after = np.mean(base.losses), np.mean(result.losses)
+        lower = after < _LOWER * before and before - after > _noise(base.losses, result.losses)
+        better = bool(lower and gain > -_WORTH)
+    numbers = {
+        "before": {"skill": base.skills, "loss": base.losses, "steps": base.steps},
+        "after": {"skill": result.skills, "loss": result.losses, "steps": result.steps},
+        "gain": gain,
+        "noise": noise,
+    }
+    told = _sentence(changes, base, result, same_loss and bool(base.losses and result.losses))
+    return Proof("improved" if better else "not improved", told, numbers)
+
+
+def _noise(before: Sequence[float], after: Sequence[float]) -> float:
+    """Twice the standard error of the difference of two means over seeds."""
+    spread = [np.var(one, ddof=1) / len(one) for one in (before, after) if len(one) > 1]
+    return float(2 * np.sqrt(sum(spread)))
+
+
+def _sentence(changes: Sequence[Change], base: Result, result: Result, with_loss: bool) -> str:
+    what = ", ".join(map(in_words, changes))
+    told = [f"the skill on held-out data is {_mean(result.skills)} instead of {_mean(base.skills)}"]
+    if with_loss:
+        told.insert(0, f"the loss is {_mean(result.losses)} instead of {_mean(base.losses)}")
+    return f"with {what}, after {result.steps} steps {' and '.join(told)}"
+
+
+def in_words(change: Change) -> str:
+    """A change as one would say it.
+
+    Example:
+        >>> in_words(Change("set", "optimizer.learning_rate", 0.001))
+        'learning_rate=0.001'
+    """
+    name = change.layer
+    if change.action == "remove":
+        return f"no {name or change.target}"
+    if change.action == "insert":
+        return f"{change.value.get('call', change.value)} after {name}"
+    setting = change.setting or change.target
+    if change.target.startswith("data."):
+        return f"{setting}: {str(change.value).replace('_', ' ')}"
+    value = change.value
+    told = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{name}.{setting}={told}" if name else f"{setting}={told}"
+
+
+def _mean(values: Sequence[float]) -> str:
+    spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{np.mean(values):.3g} ± {spread:.2g}"
+
+
+def _together(
+    bench: Bench,
+    tried: Sequence[Finding],
+    proofs: dict[int, Proof],
+    base: Result,
+    seeds: int,
+    fine: bool,
+) -> None:
+    """Where no remedy alone is enough, all of them at once, and each left out of all."""
+    alone = [one for one in tried if proofs[id(one)].verdict == "improved"]
+    parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
+    if alone or len(parts) < 2 or fine:
+        return
+    every = _joined(parts)
+    whole = _result([bench.trial(every, seed) for seed in range(seeds)]) if bench.left > 4 else ""
+    if isinstance(whole, str) or compared(every, base, whole, fine).verdict != "improved":
+        return
+    told = compared(every, base, whole, fine)
+    for part in parts:
+        rest = _joined([one for one in parts if one is not part])
+        without = _result([bench.trial(rest, seed) for seed in range(seeds)])
+        if isinstance(without, str):
+            return
+        if compared(part.changes, without, whole, fine).verdict == "improved":
+            proofs[id(part)] = Proof("improved", f"together: {told.sentence}", told.numbers)
+
+
+def _joined(findings: Sequence[Finding]) -> list[Change]:
+    """The changes of several findings; of those about one thing the first."""
+    found: dict[str, Change] = {}
+    for finding in findings:
+        for change in finding.changes:
+            found.setdefault(change.target, change)
+    return list(found.values())

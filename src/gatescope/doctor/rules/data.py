@@ -1,0 +1,299 @@
+"""The data itself: scale, columns, labels, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gatescope.doctor.evidence import NORMALIZATIONS, Evidence
+from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.rules.outputs import asked
+from gatescope.doctor.rules.table import rule
+
+_SCALE = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs around 0 with deviation 1"
+_LARGE, _HUGE = (
+    10.0,
+    50.0,
+)  # deviations: a first layer made for 1 gets a signal as many times too large
+_SMALL = 0.02
+_PIXEL = 255
+_LEAKED = 0.2
+
+
+def _scales(case: Evidence) -> tuple[float, float, float] | None:
+    """Mean, deviation and largest size of the inputs, from the sample or from probed batches."""
+    x = case.sample.one_x if case.sample else None
+    if x is not None and x.size:
+        known = np.asarray(x, np.float64)[np.isfinite(np.asarray(x, np.float64))]
+        return (float(known.mean()), float(known.std()), float(np.abs(known).max()))
+    needed = ("input_mean", "input_deviation", "input_minimum", "input_maximum")
+    curves = [case.batches.get(name) for name in needed]
+    if any(one is None or not len(one.y) for one in curves):
+        return None
+    mean, deviation, low, high = (float(np.nanmedian(one.y)) for one in curves if one)
+    return mean, deviation, max(abs(low), abs(high))
+
+
+def _takes_any_scale(case: Evidence) -> bool:
+    """Whether the first layers bring inputs to a scale of their own."""
+    first = [one for one in case.layers if one.kind not in ("InputLayer", "Flatten", "Reshape")]
+    known = ("Rescaling", "Normalization", "Embedding", "Lambda", "TextVectorization", "Hashing",
+             "StringLookup", "IntegerLookup", "CategoryEncoding", *NORMALIZATIONS)  # fmt: skip
+    return any(one.kind in known for one in first[:2]) or any(
+        one.kind in ("Rescaling", "Normalization", "Embedding") for one in first
+    )
+
+
+def _is_pixels(x: Any) -> bool:
+    whole = bool((x == np.round(x)).all())
+    return whole and x.min() >= 0 and 30 < x.max() <= _PIXEL and x.size / len(x) >= 16
+
+
+@rule(_SCALE)
+def inputs_not_scaled(case: Evidence) -> Iterator[Finding]:
+    """Inputs far larger than first weights are made for."""
+    told = _scales(case)
+    if told is None or _takes_any_scale(case):
+        return
+    mean, deviation, largest = told
+    size = float(np.hypot(mean, deviation))
+    x = case.sample.one_x if case.sample else None
+    spread = _spread(x)
+    if size < _LARGE and spread < 100:
+        return
+    pixels = x is not None and _is_pixels(x)
+    huge = size >= _HUGE
+    unlike = spread >= 100 and not pixels
+    evidence = [f"inputs reach {largest:.4g}, mean {mean:.3g}, deviation {deviation:.3g}"]
+    if unlike:
+        evidence.append(f"the widest column is {spread:.3g} times as wide as a usual one")
+    yield Finding(
+        cause="the inputs are not scaled" + (": pixels from 0 to 255" if pixels else ""),
+        symptom=f"first layers saturate or leap, and one rate cannot suit all; {case.symptom}",
+        remedy="divide by 255"
+        if pixels
+        else "subtract the mean and divide by the deviation, both of the training data",
+        confidence=case.sure(0.88, 0.7, 0.3) if huge or unlike else case.sure(0.75, 0.5, 0.2),
+        evidence=tuple(evidence),
+        changes=(Change("set", "data.x", "scale" if pixels else "standardize"),),
+    )
+
+
+def _spread(x: Any) -> float:
+    """How many times wider the widest column of a table is than a usual one."""
+    if x is None or x.ndim != 2 or not np.isfinite(np.asarray(x, float)).all():
+        return 1.0
+    wide = np.asarray(x, np.float64).std(0)
+    wide = wide[wide > 0]
+    return float(wide.max() / np.median(wide)) if wide.size > 1 and wide.max() > 1 else 1.0
+
+
+@rule(_SCALE)
+def inputs_too_small(case: Evidence) -> Iterator[Finding]:
+    """Inputs that are nearly all the same: scaled twice, for one."""
+    told = _scales(case)
+    if told is None or _takes_any_scale(case):
+        return
+    mean, deviation, largest = told
+    if not 0 < float(np.hypot(mean, deviation)) < _SMALL:
+        return
+    yield Finding(
+        cause=f"the inputs are tiny: at most {largest:.3g} (scaled twice?)",
+        symptom=f"the first layer sees next to nothing but its bias; {case.symptom}",
+        remedy="scale them to a deviation of 1",
+        confidence=case.sure(0.88, 0.75, 0.35),
+        evidence=(f"mean {mean:.3g}, deviation {deviation:.3g}",),
+        changes=(Change("set", "data.x", "standardize"),),
+    )
+
+
+@rule("LeCun et al. 1998, section 4.4: targets within the range that the output learns easily")
+def targets_not_scaled(case: Evidence) -> Iterator[Finding]:
+    """Amounts far larger than a new network puts out."""
+    y = case.sample.one_y if case.sample else None
+    if y is None or asked(case) != "numbers" or case.last_activation not in ("linear", "relu"):
+        return
+    size = float(np.sqrt(np.mean(np.square(np.asarray(y, np.float64)))))
+    if _SMALL < size < _LARGE:
+        return
+    yield Finding(
+        cause=f"the targets are {'large' if size >= _LARGE else 'tiny'}: "
+        f"{y.min():.4g} to {y.max():.4g}",
+        symptom=f"a squared loss is {size**2:.3g} at the start and so are its gradients; "
+        f"{case.symptom}",
+        remedy="scale them by mean and deviation, and turn predictions back",
+        confidence=case.sure(0.75, 0.4, 0.15),
+        evidence=(f"root mean square {size:.4g}",),
+        changes=(Change("set", "data.y", "standardize_y"),),
+    )
+
+
+@rule("NaN in, NaN out: IEEE 754")
+def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
+    """NaN or infinity among inputs or targets."""
+    lost = {}
+    for name, arrays in (("x", case.sample.x), ("y", case.sample.y)) if case.sample else ():
+        shares = [float((~np.isfinite(one)).mean()) for one in arrays if one.dtype.kind == "f"]
+        lost[name] = max(shares, default=0.0)
+    for name, part in (("x", "input"), ("y", "target")):
+        curve = case.batches.get(f"{part}_not_finite")
+        if curve is not None and len(curve.y) and not case.sample:
+            lost[name] = float(np.nanmax(curve.y))
+    for name, share in lost.items():
+        if share > 0:
+            what = "inputs" if name == "x" else "targets"
+            yield Finding(
+                cause=f"{share:.2%} of the {what} are NaN or infinite",
+                symptom=f"every weight that meets one is NaN from then on; {case.symptom}",
+                remedy="drop those samples, or fill the gaps with the column's mean",
+                confidence=0.97,
+                changes=(Change("set", f"data.{name}", "drop_nan"),),
+            )
+
+
+@rule("a column that never changes tells nothing: Guyon & Elisseeff 2003")
+def columns_without_information(case: Evidence) -> Iterator[Finding]:
+    """Columns of a table that are constant, or copies of others."""
+    x = case.sample.one_x if case.sample else None
+    if x is None or x.ndim != 2 or len(x) < 20 or not 2 <= x.shape[1] <= 500 or case.fine:
+        return
+    constant = np.flatnonzero((x == x[:1]).all(0))
+    _, first = np.unique(np.asarray(x, np.float64), axis=1, return_index=True)
+    copies = x.shape[1] - len(first) - max(0, len(constant) - 1)
+    share = (len(constant) + copies) / x.shape[1]
+    if share < 0.5:
+        return
+    yield Finding(
+        cause=f"{len(constant)} of {x.shape[1]} columns are constant, {max(0, copies)} are copies",
+        symptom=case.symptom,
+        remedy="look at how the columns were read",
+        confidence=0.9 if len(constant) == x.shape[1] else case.sure(0.6, 0.4, 0.2),
+    )
+
+
+@rule("with one value of the labels there is nothing to tell apart")
+def labels_all_alike(case: Evidence) -> Iterator[Finding]:
+    """Every sample has the same label."""
+    y = case.sample.one_y if case.sample else None
+    if y is None or len(y) < 20 or not (y == y[:1]).all():
+        return
+    yield Finding(
+        cause="all samples have the same label",
+        symptom="a constant is learned",
+        remedy="look at how labels were read and sorted before the split",
+        confidence=0.95,
+    )
+
+
+@rule("Zhang et al. 2017, arXiv:1611.03530: random labels can be learned by heart, not generalized")
+def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
+    """Labels that nothing in the inputs foretells: shuffled, perhaps, or of other samples."""
+    outcome, y = case.outcome, case.sample.one_y if case.sample else None
+    if outcome is None or outcome.simple is None or y is None or len(y) < 50:
+        return
+    known = outcome.known
+    if outcome.simple > outcome.margin / 2 or known is None or known > 0.1:
+        return
+    heart = outcome.train is not None and outcome.train > 0.3
+    yield Finding(
+        cause="the labels seem not to belong to the inputs: neither a linear model, nor nearest "
+        "neighbours, nor this network foretells them",
+        symptom="learned by heart, and worth nothing on held-out data" if heart else case.symptom,
+        remedy="look whether inputs and labels were shuffled apart or joined wrongly",
+        confidence=(0.8 if heart else 0.6) if len(y) >= 200 else 0.4,
+        evidence=(f"simple models reach {outcome.simple:.2f}, this network {known:.2f} of 1",),
+    )
+
+
+@rule("Northcutt, Athalye & Mueller 2021, arXiv:2103.14749")
+def labels_contradict(case: Evidence) -> Iterator[Finding]:
+    """Equal inputs with different labels."""
+    x, y = (case.sample.one_x, case.sample.one_y) if case.sample else (None, None)
+    if x is None or y is None or asked(case) not in ("classes", "binary") or len(x) < 50:
+        return
+    rows, told = np.ascontiguousarray(x.reshape(len(x), -1)), y.reshape(len(y), -1)
+    _, group, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    twice = counts[group] > 1
+    if twice.mean() < 0.05:
+        return
+    first = np.full((len(counts), told.shape[1]), np.nan)
+    first[group[::-1]] = told[::-1]
+    against = float((first[group] != told).any(1)[twice].mean())
+    if against < 0.2:
+        return
+    yield Finding(
+        cause=f"{against:.0%} of inputs that occur more than once have another label elsewhere",
+        symptom=case.symptom,
+        remedy="look at how labels were joined to inputs",
+        confidence=case.sure(0.6, 0.4, 0.2),
+    )
+
+
+@rule("Kaufman et al. 2012, Leakage in data mining")
+def split_leaks(case: Evidence) -> Iterator[Finding]:
+    """Held-out samples that were trained on."""
+    sample = case.sample
+    if sample is None or not sample.x_val or len(sample.x) != 1 or sample.one_x is None:
+        return
+    parts = [np.ascontiguousarray(p[0].reshape(len(p[0]), -1)) for p in (sample.x, sample.x_val)]
+    keys = [[row.tobytes() for row in part] for part in parts]
+    if parts[0].dtype != parts[1].dtype or len(set(keys[0])) < 0.95 * len(keys[0]):
+        return  # rows of few values repeat by themselves
+    share = float(np.mean([key in set_of for set_of in [set(keys[0])] for key in keys[1]]))
+    if share < _LEAKED:
+        return
+    yield Finding(
+        cause=f"{share:.0%} of the held-out samples are in the training data, too",
+        symptom="the score on held-out data says how well samples are remembered",
+        remedy="split before any copying or augmentation, and hold out what was not trained on",
+        confidence=0.85,
+    )
+
+
+@rule("Kaufman et al. 2012, Leakage in data mining")
+def label_among_inputs(case: Evidence) -> Iterator[Finding]:
+    """A column that is the label."""
+    x, y = (case.sample.one_x, case.sample.one_y) if case.sample else (None, None)
+    if x is None or y is None or x.ndim != 2 or y.size != len(y) or len(x) < 30 or x.shape[1] < 2:
+        return
+    spread = np.asarray(x, np.float64).std(0)
+    target = np.asarray(y, np.float64).ravel()
+    if target.std() == 0 or not np.isfinite(spread).all():
+        return
+    centred = np.asarray(x, np.float64) - x.mean(0)
+    slopes = centred.T @ (target - target.mean()) / len(target)
+    related = np.abs(slopes) / (np.where(spread > 0, spread, np.inf) * target.std())
+    if related.max() < 0.9999:
+        return
+    yield Finding(
+        cause=f"column {int(related.argmax())} of the inputs is the label itself",
+        symptom="the score is too good, and of no use where the label is not known",
+        remedy="take that column out",
+        confidence=0.85,
+    )
+
+
+@rule(_SCALE + "; held-out data is scaled as training data is")
+def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
+    """Held-out inputs on another scale than those of training."""
+    sample = case.sample
+    if sample is None or not sample.x_val or sample.one_x is None or len(sample.x_val[0]) < 20:
+        return
+    here, there = (np.asarray(p[0], np.float64) for p in (sample.x, sample.x_val))
+    if not (np.isfinite(here).all() and np.isfinite(there).all()) or here.std() == 0:
+        return
+    apart = abs(there.mean() - here.mean()) / here.std()
+    factor = there.std() / here.std()
+    if apart < 3 and 1 / 3 < factor < 3:
+        return
+    yield Finding(
+        cause="held-out inputs have another scale than those of training",
+        symptom=f"the network sees what it never saw in training; {case.symptom}",
+        remedy="scale both with the mean and deviation of the training data",
+        confidence=0.88,
+        evidence=(f"deviation {there.std():.3g} against {here.std():.3g}, "
+                  f"mean {there.mean():.3g} against {here.mean():.3g}",),
+    )  # fmt: skip

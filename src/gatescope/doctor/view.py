@@ -1,0 +1,125 @@
+"""How a diagnosis is shown: text, JSON, and one HTML page."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from gatescope.doctor.diagnosis import Diagnosis
+from gatescope.doctor.finding import Finding
+from gatescope.report.curves import text_plot
+from gatescope.report.html import Html, element, escape, facts, page, paragraph, section
+from gatescope.report.plots import line_chart
+from gatescope.report.series import Series
+
+_WIDTH = 96
+_CURVE_WIDTH, _CURVE_HEIGHT = 44, 5
+_MOST_POSSIBLE = 5
+
+
+def text(diagnosis: Diagnosis) -> str:
+    """The diagnosis for a terminal."""
+    lines = [verdict(diagnosis), ""]
+    for number, finding in enumerate(diagnosis.standing, 1):
+        lines += [*_finding(finding, number), ""]
+    possible = diagnosis.possible[:_MOST_POSSIBLE]
+    if possible:
+        lines += ["possible, not proved:", *(_short(one) for one in possible), ""]
+    lines.append("looked at: " + "; ".join(diagnosis.seen))
+    lines += [f"note: {one}" for one in diagnosis.notes]
+    return "\n".join(lines)
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """The first line: how many faults, or healthy."""
+    standing, proved = len(diagnosis.standing), len(diagnosis.proved)
+    if not standing:
+        outcome = diagnosis.outcome
+        if outcome is not None and outcome.fails:
+            return f"{diagnosis.name}: it does not learn well, and no rule knows why for sure"
+        return f"{diagnosis.name}: healthy, as far as was looked"
+    faults = "1 fault" if standing == 1 else f"{standing} faults"
+    return f"{diagnosis.name}: {faults}, {proved or 'none'} proved"
+
+
+def _finding(finding: Finding, number: int) -> Iterator[str]:
+    mark = "proved" if finding.proved else f"confidence {finding.confidence:.0%}"
+    where = _where(finding)
+    yield f"{number}. {finding.cause}   [{mark}; {finding.rule}]"
+    for label, content in (
+        ("at", where),
+        ("symptom", finding.symptom),
+        ("remedy", finding.remedy),
+        ("proof", finding.proof.sentence if finding.proof else ""),
+    ):
+        if content:
+            yield from _wrapped(f"   {label + ':':9}", content)
+    for sentence in finding.evidence:
+        yield from _wrapped("   -       ", sentence)
+    for series in finding.series[:1]:
+        yield from _plot(series.x, series.y, series.label)
+    yield from (f"   {line}" for line in finding.diff.splitlines())
+
+
+def _where(finding: Finding) -> str:
+    parts = []
+    if finding.where:
+        parts.append(f"{finding.where.file}:{finding.where.line}: {finding.where.text}")
+    if finding.layer:
+        parts.append(f"layer {finding.layer}")
+    if finding.step is not None:
+        parts.append(f"from step {finding.step}")
+    return ", ".join(parts)
+
+
+def _wrapped(head: str, content: str) -> list[str]:
+    return textwrap.wrap(
+        content, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
+    ) or [head]
+
+
+def _plot(x: tuple[float, ...], y: tuple[float, ...], label: str) -> list[str]:
+    finite = [(a, b) for a, b in zip(x, y, strict=True) if b == b and abs(b) < float("inf")]
+    if len(finite) < 2 or finite[0][0] == finite[-1][0]:
+        return []
+    line = Series(label, [a for a, _ in finite], [b for _, b in finite])
+    return [f"     {one}" for one in text_plot(line, width=_CURVE_WIDTH, height=_CURVE_HEIGHT)]
+
+
+def _short(finding: Finding) -> str:
+    where = f" ({finding.where.file}:{finding.where.line})" if finding.where else ""
+    tried = " — tried, did not improve" if finding.refuted else ""
+    return f"  - {finding.cause}{where}; remedy: {finding.remedy}{tried}"
+
+
+def html(diagnosis: Diagnosis) -> str:
+    """The diagnosis as one page, without script."""
+    outcome = diagnosis.outcome
+    known = [
+        ("faults", len(diagnosis.standing)),
+        ("proved", len(diagnosis.proved)),
+        ("skill", "–" if outcome is None or outcome.known is None else f"{outcome.known:.2f}"),
+    ]
+    parts = [section("Overview", facts(known))]
+    parts += [_section(one) for one in diagnosis.standing]
+    if diagnosis.possible:
+        items = [element("li", escape(_short(one).strip(" -"))) for one in diagnosis.possible]
+        parts.append(section("Possible, not proved", element("ul", *items)))
+    seen = [paragraph(one) for one in (*diagnosis.seen, *diagnosis.notes)]
+    parts.append(section("What was looked at", *seen))
+    return page(f"Diagnosis of {diagnosis.name}", *parts, lead=verdict(diagnosis))
+
+
+def _section(finding: Finding) -> Html:
+    body = [paragraph(_where(finding)), paragraph(finding.symptom)]
+    body += [paragraph(one) for one in finding.evidence]
+    body.append(paragraph(f"Remedy: {finding.remedy}"))
+    if finding.proof:
+        body.append(paragraph(f"Proof: {finding.proof.sentence}"))
+    for series in finding.series:
+        curve = Series(series.label, series.x, series.y)
+        body.append(line_chart([curve], title=series.label, x_label="step", y_label=series.label))
+    if finding.diff:
+        body.append(element("pre", escape(finding.diff)))
+    body.append(paragraph(f"Rule {finding.rule}; {finding.source}"))
+    return section(finding.cause, *body)

@@ -1,0 +1,212 @@
+"""From a model or a run to findings, their order, proofs and how they are shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from cases import FINE, classes, dense, training
+
+import gatescope as gs
+from gatescope.doctor import proof
+from gatescope.doctor.bench import trial
+from gatescope.doctor.changes import Specimen
+from gatescope.doctor.diagnosis import Diagnosis, concluded, diagnose_run, ranked
+from gatescope.doctor.evidence import Sample
+from gatescope.doctor.finding import Change, Finding, Proof
+from gatescope.doctor.proof import Result, compared, in_words
+from gatescope.doctor.script import Script
+from gatescope.doctor.view import html, verdict
+from gatescope.errors import UsageError
+from gatescope.runs.open import open_run
+
+
+def finding(confidence: float = 0.5, **more: object) -> Finding:
+    return Finding("cause", "symptom", "remedy", confidence, **more)  # type: ignore[arg-type]
+
+
+def improved(gain: float) -> Proof:
+    return Proof("improved", "it did", {"gain": gain})
+
+
+def test_what_was_proved_comes_first_and_what_failed_last() -> None:
+    proved, sure = finding(0.3, proof=improved(0.5)), finding(0.95)
+    refuted = finding(0.9, proof=Proof("not improved", "it did not"))
+    assert ranked([refuted, sure, proved]) == [proved, sure, refuted]
+    assert proved.stands and sure.stands and not refuted.stands
+
+
+def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
+    change = (Change("set", "optimizer.learning_rate", 0.001),)
+    base = Result((0.10, 0.12, 0.11), (2.30, 2.31, 2.29), 200)
+    better = Result((0.90, 0.92, 0.91), (0.41, 0.44, 0.38), 200)
+    told = compared(change, base, better, fine=False)
+    assert told.verdict == "improved"
+    assert told.sentence == (
+        "with learning_rate=0.001, after 200 steps the loss is 0.41 ± 0.03 instead of 2.3 ± 0.01 "
+        "and the skill on held-out data is 0.91 ± 0.01 instead of 0.11 ± 0.01"
+    )
+    noisy = Result((0.0, 0.5, 0.1), (), 200)
+    assert compared(change, base, noisy, fine=False).verdict == "not improved"
+    slightly = Result((0.16, 0.17, 0.18), (), 200)
+    assert compared(change, base, slightly, fine=False).verdict == "improved"
+    assert compared(change, base, slightly, fine=True).verdict == "not improved"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change("set", "layer:dense.activation", "relu"), "dense.activation=relu"),
+        (Change("remove", "layer:drop"), "no drop"),
+        (Change("set", "data.x", "standardize"), "x: standardize"),
+        (Change("set", "loss", "mse"), "loss=mse"),
+    ],
+)
+def test_changes_in_words(change: Change, words: str) -> None:
+    assert in_words(change) == words
+
+
+def test_healthy_is_an_answer_with_its_evidence() -> None:
+    told = concluded("digits", replace(classes(), outcome=FINE), None)
+    assert told.healthy and not told.possible
+    assert str(told).startswith("digits: healthy, as far as was looked")
+    assert "skill 0.95 of 1" in str(told) and "rules" in str(told)
+
+
+def test_a_finding_names_line_and_diff() -> None:
+    text = (
+        'm = keras.Sequential([Dense(16, activation="relu"), Dense(3)])\nm.compile("adam", "mse")\n'
+    )
+    case = replace(
+        classes(),
+        layers=(dense("hidden", 16, 8, "relu"), dense("out", 3, 16)),
+        script=Script("train.py", text),
+    )
+    (first, *_) = concluded("digits", case, None).findings
+    assert first.rule == "logits_taken_for_probabilities"
+    assert first.where and (first.where.line, first.layer) == (1, "out")
+    assert 'Dense(3, activation="softmax")])' in first.diff
+
+
+def test_a_diagnosis_as_json_and_as_a_page() -> None:
+    case = replace(classes(), training=training("mean_squared_error"))
+    told = concluded("<digits>", case, None)
+    plain = json.loads(json.dumps(told.told, default=str))
+    assert plain["schema"] == 1 and plain["healthy"] is False
+    assert {"rule", "cause", "symptom", "remedy", "confidence", "evidence", "changes", "layer",
+            "step", "where", "diff", "proof", "stands", "proved", "rank"} <= set(
+        plain["findings"][0]
+    )  # fmt: skip
+    page = html(told)
+    assert "&lt;digits&gt;" in page and "<digits>" not in page and "<script" not in page
+    assert told.findings[0].cause.split("'")[0][:20] in page
+
+
+def test_a_network_that_fails_for_no_known_reason_is_not_called_healthy() -> None:
+    told = Diagnosis("digits", (), classes().outcome)
+    assert verdict(told) == "digits: it does not learn well, and no rule knows why for sure"
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return (x / 16).astype("float32"), y
+
+
+def _model(rate: float) -> keras.Model:
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(32, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies have time for all of their steps, however busy the machine is."""
+    monkeypatch.setattr(proof, "_SECONDS", 300.0)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch, patient: None) -> None:
+    """Copies train fewer steps."""
+    monkeypatch.setattr(proof, "STEPS", 80)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_model_with_its_data_is_diagnosed_and_the_remedy_proved() -> None:
+    model = _model(1.0)
+    before = [np.array(one) for one in model.get_weights()]
+    told = gs.diagnose(model, *_digits(), seconds=600)
+    first = told.findings[0]
+    assert (first.rule, first.proved) == ("learning_rate_too_high", True), str(told)
+    assert first.proof and "with learning_rate=0.001, after" in first.proof.sentence
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_healthy_model_is_healthy() -> None:
+    told = gs.diagnose(_model(1e-3), *_digits(), seconds=600)
+    assert told.healthy, str(told)
+    assert told.outcome and told.outcome.fine
+
+
+@pytest.mark.usefixtures("short")
+def test_a_run_is_diagnosed_and_proved_from_what_it_kept(tmp_path: Path) -> None:
+    model = _model(1e-8)
+    watch = gs.watch(model, runs=tmp_path)
+    model.fit(*_digits(), epochs=3, verbose=0)
+    watch.close()
+    (folder,) = tmp_path.iterdir()
+    told = diagnose_run(open_run(folder), seconds=600)
+    assert told.findings[0].rule == "learning_rate_too_low", str(told)
+    assert told.findings[0].proved, str(told)
+
+
+def test_a_model_of_a_class_of_the_users_is_looked_at_without_copies() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = keras.layers.Dense(10, activation="softmax")
+
+        def call(self, x):
+            return self.out(x)
+
+    model = Own()
+    model.compile(keras.optimizers.Adam(5.0), "sparse_categorical_crossentropy")
+    told = gs.diagnose(model, *_digits())
+    assert "a subclassed model needs its class" in told.notes[0]
+    assert "learning_rate_too_high" in [one.rule for one in told.findings]
+
+
+def test_what_cannot_be_diagnosed_is_said() -> None:
+    with pytest.raises(UsageError, match="a model alone says little"):
+        gs.diagnose(_model(0.1))
+    with pytest.raises(UsageError, match="is no compiled Keras model"):
+        gs.diagnose(keras.Sequential([keras.layers.Dense(1)]), *_digits())
+
+
+def test_a_functional_copy_can_be_trained_more_than_once() -> None:
+    inputs = keras.Input((64,))
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(inputs))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = _digits()
+    config = keras.saving.serialize_keras_object(model)
+    sample = Sample((x[:100],), (y[:100],), (x[100:150],), (y[100:150],))
+    fit = {"epochs": 1, "batch_size": 32}
+    specimen = Specimen(config, model.get_compile_config(), fit, sample)
+    asked = {"changes": [], "seed": 0, "steps": 3, "seconds": 60}
+    first, again = trial(specimen, asked), trial(specimen, asked)
+    assert first["steps"] == again["steps"] == 3 and not first["cut"]
+    assert first["loss"] == pytest.approx(again["loss"], rel=1e-4)

@@ -1,0 +1,520 @@
+"""Each rule: a case that raises it, and a healthy one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import (
+    FAILS,
+    FINE,
+    RNG,
+    classes,
+    curve,
+    dense,
+    falling,
+    found,
+    numbers,
+    training,
+    with_last,
+    with_loss,
+)
+
+from gatescope.doctor.evidence import Crash, Curve, Evidence, Layer, Sample, Weight
+from gatescope.doctor.outcome import Outcome
+from gatescope.doctor.rules import RULES
+from gatescope.doctor.script import Script
+
+Make = Callable[[], Evidence]
+
+
+def _sample(case: Evidence, x: object = None, y: object = None, **more: object) -> Evidence:
+    assert case.sample
+    kept = (np.asarray(x) if x is not None else case.sample.x[0],)
+    told = (np.asarray(y) if y is not None else case.sample.y[0],)
+    return replace(case, sample=Sample(kept, told, **more))  # type: ignore[arg-type]
+
+
+def _binary(**last: object) -> Evidence:
+    case = classes()
+    y = RNG.integers(0, 2, 200)
+    layers = (case.layers[0], dense("out", 1, 16, "sigmoid"))
+    case = replace(case, layers=layers, training=training("binary_crossentropy"))
+    return with_last(_sample(case, y=y), **last)
+
+
+def _one_hot(width: int = 3) -> np.ndarray:
+    return np.eye(width)[RNG.integers(0, width, 200)]
+
+
+def _with(case: Evidence, *layers: Layer, outputs: tuple[str, ...] = ("out",)) -> Evidence:
+    return replace(case, layers=layers, outputs=outputs)
+
+
+def _layer(name: str, kind: str, **more: object) -> Layer:
+    return Layer(name, kind, **more)  # type: ignore[arg-type]
+
+
+def _settings(**settings: object) -> Evidence:
+    case = classes()
+    assert case.training
+    return replace(
+        case, training=replace(case.training, settings={**case.training.settings, **settings})
+    )
+
+
+def _fit(case: Evidence, **fit: object) -> Evidence:
+    assert case.training
+    return replace(case, training=replace(case.training, fit={**case.training.fit, **fit}))
+
+
+def _probed(case: Evidence, layer: str, **statistics: Curve) -> Evidence:
+    return replace(case, probes={**case.probes, layer: statistics})
+
+
+def _script(text: str, crash: Crash | None, case: Evidence | None = None) -> Evidence:
+    return replace(case or Evidence(), script=Script("train.py", text), crash=crash)
+
+
+def _kernel(layer: Layer, **changes: object) -> Layer:
+    kernel, *rest = layer.weights
+    return replace(layer, weights=(replace(kernel, **changes), *rest))  # type: ignore[arg-type]
+
+
+def _labels() -> np.ndarray:
+    return (RNG.random((200, 3)) < 0.5).astype(float)
+
+
+HIDDEN, OUT = classes().layers
+CONV = Layer(
+    "conv", "Conv2D", {"filters": 4, "strides": (4, 4)}, (None, 28, 28, 1), (None, 7, 7, 4), "relu"
+)
+POOL = Layer("pool", "MaxPooling2D", {"pool_size": (7, 7)}, (None, 28, 28, 4), (None, 4, 4, 4))
+NORM = Layer("norm", "BatchNormalization", {"momentum": 0.99}, (None, 16), (None, 16))
+DECAYING = Curve("learning_rate", np.arange(100), 0.1 * 0.8 ** np.arange(100))
+OVERFIT = {
+    "loss": curve(1.0, 0.8, 0.6, 0.4, 0.3, 0.2, 0.1),
+    "val_loss": curve(1.0, 0.9, 1.0, 1.2, 1.4, 1.6, 2.0),
+}
+CALLED = "model.fit(x, y)\nmodel(x, training=True)\n"
+TAPE = "with tf.GradientTape() as tape:\n    loss = mean((y - model(x)) ** 2)\n"
+OWN_CALL = "def call(self, x, training=None):\n    return self.drop(x, training={})\n"
+NEW_CALL = "model.fit(x, y)\nmodel(x, training=False)\n"
+
+
+def _deep(activation: str) -> Evidence:
+    hidden = [dense(f"h{n}", 16, 16, activation) for n in range(4)]
+    return _with(classes(), *hidden, OUT)
+
+
+def _vanishing(least: float) -> Evidence:
+    case = _deep("tanh")
+    sizes = dict(zip(("h0", "h1", "h2", "h3", "out"), (least, 1e-3, 1e-2, 1e-1, 1.0), strict=True))
+    for name, size in sizes.items():
+        case = _probed(case, name, weight=curve(1, 1, 1), weight_gradient=curve(size, size, size))
+    return case
+
+
+def _order(shuffle: bool) -> Evidence:
+    return _fit(_sample(classes(), y=np.sort(RNG.integers(0, 3, 200))), shuffle=shuffle)
+
+
+def _scaled(factor: float) -> Evidence:
+    case = classes()
+    assert case.sample
+    return _sample(case, x=case.sample.x[0] * factor)
+
+
+def _spread(factor: float) -> Evidence:
+    case = numbers()
+    assert case.sample
+    return _sample(case, y=case.sample.y[0] * factor)
+
+
+def _nan() -> Evidence:
+    case = classes()
+    assert case.sample
+    x = case.sample.x[0].copy()
+    x[3, 2] = np.nan
+    return _sample(case, x=x)
+
+
+def _copied() -> Evidence:
+    case = classes()
+    assert case.sample
+    x, y = case.sample.x[0], case.sample.y[0]
+    return _sample(case, x_val=(x[:50],), y_val=(y[:50],))
+
+
+def _apart(shift: float) -> Evidence:
+    case = classes()
+    assert case.sample
+    x = RNG.normal(size=(60, 8)).astype(np.float32) + shift
+    return _sample(case, x_val=(x,), y_val=(case.sample.y[0][:60],))
+
+
+def _with_label() -> Evidence:
+    case = classes()
+    assert case.sample
+    x, y = case.sample.x[0], case.sample.y[0]
+    return _sample(case, x=np.column_stack([x, y]))
+
+
+def _contradicting() -> Evidence:
+    x = np.repeat(RNG.normal(size=(40, 8)), 5, 0)
+    return _sample(classes(), x=x, y=RNG.integers(0, 3, 200))
+
+
+def _crash(kind: str, message: str, line: int | None = 1) -> Crash:
+    return Crash(kind, message, line)
+
+
+CASES: dict[str, tuple[Make, Make]] = {
+    "softmax_over_one_unit": (lambda: _binary(activation="softmax"), _binary),
+    "categorical_loss_of_one_unit": (
+        lambda: with_loss(_binary(), "categorical_crossentropy"),
+        _binary,
+    ),
+    "logits_taken_for_probabilities": (lambda: with_last(classes(), activation="linear"), classes),
+    "probabilities_taken_for_logits": (
+        lambda: with_loss(
+            classes(), "sparse_categorical_crossentropy", loss_settings={"from_logits": True}
+        ),
+        classes,
+    ),
+    "doubled_activation": (
+        lambda: _with(
+            classes(), HIDDEN, replace(OUT, activation="sigmoid"),
+            _layer("act", "Activation", activation="softmax"), outputs=("act",),
+        ),
+        classes,
+    ),
+    "loss_for_other_labels": (lambda: _sample(classes(), y=_one_hot()), classes),
+    "regression_loss_for_classes": (lambda: with_loss(classes(), "mean_squared_error"), classes),
+    "class_loss_for_numbers": (lambda: with_loss(numbers(), "binary_crossentropy"), numbers),
+    "sigmoid_for_exclusive_classes": (lambda: with_last(classes(), activation="sigmoid"), classes),
+    "softmax_for_several_labels": (
+        lambda: with_loss(_sample(classes(), y=_labels()), "binary_crossentropy"),
+        lambda: with_last(
+            with_loss(_sample(classes(), y=_labels()), "binary_crossentropy"), activation="sigmoid"
+        ),
+    ),
+    "binary_loss_of_exclusive_classes": (
+        lambda: with_loss(_sample(classes(), y=_one_hot()), "binary_crossentropy"),
+        lambda: with_loss(_sample(classes(), y=_one_hot()), "categorical_crossentropy"),
+    ),
+    "targets_out_of_reach": (lambda: with_last(numbers(), activation="sigmoid"), numbers),
+    "relu_as_last_activation": (lambda: with_last(numbers(), activation="relu"), numbers),
+    "activation_apart_from_loss": (
+        lambda: with_last(with_loss(_binary(), "hinge"), activation="sigmoid"),
+        lambda: with_last(with_loss(_binary(), "hinge"), activation="tanh"),
+    ),
+    "labels_beyond_units": (lambda: _sample(classes(), y=RNG.integers(1, 4, 200)), classes),
+    "labels_not_zero_or_one": (
+        lambda: _sample(_binary(), y=2 * RNG.integers(0, 2, 200) - 1), _binary,
+    ),
+    "accuracy_of_numbers": (
+        lambda: with_loss(numbers(), "mean_squared_error", metrics=("accuracy",)),
+        lambda: with_loss(numbers(), "mean_squared_error", metrics=("mae",)),
+    ),
+    "no_nonlinearity": (
+        lambda: _with(classes(), replace(HIDDEN, activation="linear"), OUT), classes,
+    ),
+    "missing_activation": (
+        lambda: _with(classes(), HIDDEN, dense("bare", 16, 16), OUT), lambda: _deep("relu"),
+    ),
+    "softmax_in_hidden_layer": (
+        lambda: _with(classes(), replace(HIDDEN, activation="softmax"), OUT), classes,
+    ),
+    "saturating_hidden_activations": (lambda: _deep("sigmoid"), lambda: _deep("relu")),
+    "unbounded_recurrence": (
+        lambda: _with(classes(), _layer("lstm", "LSTM", config={"activation": "relu"}), OUT),
+        lambda: _with(classes(), _layer("lstm", "LSTM", config={"activation": "tanh"}), OUT),
+    ),
+    "dropout_too_strong": (
+        lambda: _with(classes(), HIDDEN, _layer("drop", "Dropout", config={"rate": 0.9}), OUT),
+        lambda: _with(classes(), HIDDEN, _layer("drop", "Dropout", config={"rate": 0.5}), OUT),
+    ),
+    "dropout_behind_output": (
+        lambda: _with(classes(), HIDDEN, OUT, _layer("drop", "Dropout"), outputs=("drop",)),
+        lambda: _with(classes(), HIDDEN, _layer("drop", "Dropout"), OUT),
+    ),
+    "normalization_behind_output": (
+        lambda: _with(numbers(), HIDDEN, dense("out", 1, 16), NORM, outputs=("norm",)),
+        lambda: _with(numbers(), HIDDEN, NORM, dense("out", 1, 16)),
+    ),
+    "normalization_lags": (
+        lambda: _with(replace(classes(), losses=falling(30)), HIDDEN, NORM, OUT),
+        lambda: _with(replace(classes(), losses=falling(900)), HIDDEN, NORM, OUT),
+    ),
+    "normalization_of_tiny_batches": (
+        lambda: _fit(_with(classes(), HIDDEN, NORM, OUT), batch_size=1),
+        lambda: _with(classes(), HIDDEN, NORM, OUT),
+    ),
+    "steps_that_eat_the_map": (
+        lambda: _with(classes(), POOL, OUT),
+        lambda: _with(
+            classes(), replace(POOL, config={"pool_size": (2, 2)}, output=(None, 14, 14, 4)), OUT
+        ),
+    ),
+    "frozen_layers": (
+        lambda: _with(
+            classes(),
+            replace(HIDDEN, weights=tuple(replace(w, trainable=False) for w in HIDDEN.weights)),
+            OUT,
+        ),
+        classes,
+    ),
+    "disconnected_layers": (
+        lambda: _probed(
+            _probed(classes(), "hidden", weight_gradient=curve(0, 0, 0)),
+            "out", weight_gradient=curve(1, 1, 1),
+        ),
+        lambda: _probed(classes(), "hidden", weight_gradient=curve(1, 1, 1)),
+    ),
+    "too_narrow": (lambda: _with(classes(), dense("thin", 1, 8, "relu"), OUT), classes),
+    "no_hidden_layer": (
+        lambda: _with(classes(), _layer("in", "InputLayer"), dense("out", 3, 8, "softmax")),
+        classes,
+    ),
+    "no_bias": (
+        lambda: _with(classes(), replace(HIDDEN, config={"use_bias": False}), OUT),
+        lambda: _with(classes(), replace(HIDDEN, config={"use_bias": False}), NORM, OUT),
+    ),
+    "penalty_too_strong": (
+        lambda: _with(
+            classes(), replace(HIDDEN, config={"kernel_regularizer": {"config": {"l2": 0.5}}}), OUT
+        ),
+        lambda: _with(
+            classes(), replace(HIDDEN, config={"kernel_regularizer": {"config": {"l2": 1e-4}}}), OUT
+        ),
+    ),
+    "units_all_alike": (
+        lambda: _with(classes(), _kernel(HIDDEN, alike=True, mean=0.0, deviation=0.0), OUT),
+        classes,
+    ),
+    "weights_of_wrong_size": (
+        lambda: _with(classes(), _kernel(HIDDEN, deviation=10.0), OUT), classes,
+    ),
+    "index_beyond_embedding": (
+        lambda: _sample(
+            _with(classes(), _layer("words", "Embedding", config={"input_dim": 9}), OUT),
+            x=RNG.integers(0, 20, (200, 8)),
+        ),
+        lambda: _sample(
+            _with(classes(), _layer("words", "Embedding", config={"input_dim": 20}), OUT),
+            x=RNG.integers(0, 20, (200, 8)),
+        ),
+    ),
+    "labels_broadcast": (
+        lambda: _script(TAPE, None, numbers()),
+        lambda: _script("model.fit(x, y)\n", None, numbers()),
+    ),
+    "weights_never_move": (
+        lambda: _probed(classes(), "hidden", update_ratio=curve(0, 0, 0)),
+        lambda: _probed(classes(), "hidden", update_ratio=curve(0, 0.1, 0.1)),
+    ),
+    "always_in_training_mode": (
+        lambda: _script(OWN_CALL.format("True"), None),
+        lambda: _script(OWN_CALL.format("training"), None),
+    ),
+    "biases_far_from_zero": (
+        lambda: _with(
+            classes(),
+            replace(HIDDEN, weights=(Weight("bias", (16,), True, -9.0, 0.0, 9.0),)),
+            OUT,
+        ),
+        classes,
+    ),
+    "learning_rate_not_positive": (lambda: _settings(learning_rate=-0.001), classes),
+    "loss_goes_the_wrong_way": (
+        lambda: replace(classes(), losses=Curve("", np.arange(60), -np.arange(60.0))), classes,
+    ),
+    "plain_gradient_descent": (
+        lambda: replace(
+            classes(),
+            training=training("sparse_categorical_crossentropy", settings={"learning_rate": 0.01},
+                              optimizer="SGD"),
+        ),
+        classes,
+    ),
+    "epochs_cut_short": (lambda: _fit(classes(), steps_per_epoch=1), classes),
+    "labels_beyond_loss": (
+        lambda: with_loss(numbers(), "poisson"), lambda: with_loss(numbers(), "huber"),
+    ),
+    "loss_of_other_things": (
+        lambda: with_loss(numbers(), "hinge"), lambda: with_loss(numbers(), "huber"),
+    ),
+    "output_keeps_positions": (
+        lambda: with_last(classes(), output=(None, 7, 3)), classes,
+    ),
+    "too_deep": (
+        lambda: _with(classes(), *(dense(f"h{n}", 16, 16, "relu") for n in range(12)), OUT),
+        lambda: _deep("relu"),
+    ),
+    "learning_rate_too_high": (lambda: _settings(learning_rate=1.0), classes),
+    "learning_rate_too_low": (lambda: _settings(learning_rate=1e-7), classes),
+    "learning_rate_low_for_scale": (
+        lambda: replace(
+            _settings(learning_rate=1e-4),
+            losses=Curve("", np.arange(100), np.linspace(1.0, 0.95, 100)),
+        ),
+        lambda: replace(classes(), losses=Curve("", np.arange(100), np.ones(100))),
+    ),
+    "momentum_too_high": (lambda: _settings(momentum=0.999), lambda: _settings(momentum=0.9)),
+    "adam_off_its_settings": (lambda: _settings(epsilon=1.0), classes),
+    "clipping_too_hard": (lambda: _settings(clipnorm=1e-4), lambda: _settings(clipnorm=1.0)),
+    "weight_decay_too_strong": (
+        lambda: _settings(weight_decay=1.0), lambda: _settings(weight_decay=0.004),
+    ),
+    "learning_rate_falls_too_fast": (
+        lambda: replace(classes(), batches={"learning_rate": DECAYING}),
+        lambda: replace(classes(), batches={"learning_rate": falling(20)}),
+    ),
+    "batch_too_large": (lambda: _fit(classes(), batch_size=200), classes),
+    "batch_too_small": (lambda: _fit(classes(), batch_size=1), classes),
+    "too_few_epochs": (
+        lambda: _fit(replace(classes(), losses=falling(14)), epochs=1),
+        lambda: replace(classes(), losses=falling(900)),
+    ),
+    "stopped_too_early": (
+        lambda: _fit(
+            replace(classes(), history={"loss": curve(1, 0.9)}),
+            callbacks=[{"class": "EarlyStopping", "patience": 0}],
+        ),
+        lambda: _fit(
+            replace(classes(), history={"loss": curve(1, 0.9)}),
+            callbacks=[{"class": "EarlyStopping", "patience": 10}],
+        ),
+    ),
+    "not_shuffled": (lambda: _order(False), lambda: _order(True)),
+    "validation_of_other_classes": (
+        lambda: _sample(
+            classes(), y=RNG.integers(0, 2, 200), x_val=(np.zeros((9, 8)),), y_val=(np.full(9, 2),)
+        ),
+        lambda: _sample(classes(), x_val=(np.zeros((9, 8)),), y_val=(np.full(9, 2),)),
+    ),
+    "loss_is_summed": (
+        lambda: with_loss(numbers(), "mean_squared_error", loss_settings={"reduction": "sum"}),
+        numbers,
+    ),
+    "rare_class_ignored": (
+        lambda: _sample(_binary(), y=(np.arange(200) < 6).astype(int)), _binary,
+    ),
+    "overfitting": (lambda: replace(classes(), history=OVERFIT), classes),
+    "evaluated_in_training_mode": (
+        lambda: _script(CALLED, None, _with(classes(), HIDDEN, _layer("d", "Dropout"), OUT)),
+        lambda: _script(NEW_CALL, None, _with(classes(), HIDDEN, _layer("d", "Dropout"), OUT)),
+    ),
+    "inputs_not_scaled": (lambda: _scaled(1000.0), classes),
+    "inputs_too_small": (lambda: _scaled(1e-4), classes),
+    "targets_not_scaled": (lambda: _spread(1e4), numbers),
+    "not_finite_in_data": (_nan, classes),
+    "columns_without_information": (lambda: _sample(classes(), x=np.ones((200, 8))), classes),
+    "labels_all_alike": (lambda: _sample(classes(), y=np.ones(200)), classes),
+    "labels_apart_from_inputs": (lambda: classes(Outcome(0.0, 0.9, 0.0)), classes),
+    "labels_contradict": (_contradicting, classes),
+    "split_leaks": (_copied, lambda: _apart(0.0)),
+    "label_among_inputs": (_with_label, classes),
+    "splits_scaled_apart": (lambda: _apart(50.0), lambda: _apart(0.0)),
+    "not_finite": (lambda: replace(classes(), losses=curve(1, 2, np.nan)), classes),
+    "exploding_gradients": (
+        lambda: _probed(classes(), "out", weight=curve(1, 1), weight_gradient=curve(1, 1e4)),
+        lambda: _probed(classes(), "out", weight=curve(1, 1), weight_gradient=curve(1, 1)),
+    ),
+    "vanishing_gradients": (lambda: _vanishing(1e-9), lambda: _vanishing(0.1)),
+    "dead_units": (
+        lambda: _probed(classes(), "hidden", dead=curve(0, 0.5, 1.0)),
+        lambda: _probed(classes(), "hidden", dead=curve(0, 0.1, 0.1)),
+    ),
+    "saturated_units": (
+        lambda: _probed(_deep("tanh"), "h0", saturated=curve(0.9, 0.9)),
+        lambda: _probed(_deep("tanh"), "h0", saturated=curve(0.1, 0.1)),
+    ),
+    "oscillation": (
+        lambda: replace(classes(), losses=Curve("", np.arange(60), 1 + np.arange(60) % 2 * 5.0)),
+        classes,
+    ),
+    "plateau": (
+        lambda: replace(classes(), losses=Curve("", np.arange(60), np.ones(60))), classes,
+    ),
+    "crash": (
+        lambda: _script(
+            "x = 1\n", _crash("ValueError", "Data cardinality is ambiguous. x sizes: 3, y: 4")
+        ),
+        classes,
+    ),
+    "old_arguments": (
+        lambda: _script(
+            "model.fit(x, y, nb_epoch=3)\n",
+            _crash("TypeError", "fit() got an unexpected keyword argument 'nb_epoch'"),
+        ),
+        lambda: _script("model.fit(x, y, nb_epoch=3)\n", None),
+    ),
+    "old_decay": (
+        lambda: _script("Adam(0.1, decay=1e-4)\n", _crash("ValueError", "not recognized: decay")),
+        lambda: _script("Adam(0.1)\n", _crash("ValueError", "else")),
+    ),
+    "old_methods": (
+        lambda: _script("m.fit_generator(g)\n", _crash("AttributeError", "no fit_generator")),
+        lambda: _script("m.fit(g)\n", _crash("AttributeError", "else")),
+    ),
+    "old_modules": (
+        lambda: _script(
+            "from keras.layers.core import Dense\n", _crash("ModuleNotFoundError", "No module")
+        ),
+        lambda: _script("from keras.layers import Dense\n", _crash("ValueError", "else")),
+    ),
+    "sessions": (
+        lambda: _script("s = tf.Session()\n", _crash("AttributeError", "no attribute 'Session'")),
+        lambda: _script("s = 1\n", _crash("AttributeError", "else")),
+    ),
+    "old_optimizer_names": (
+        lambda: _script("from keras.optimizers import adam\n", _crash("ImportError", "adam")),
+        lambda: _script("from keras.optimizers import Adam\n", _crash("ImportError", "else")),
+    ),
+    "old_history_keys": (
+        lambda: _script('h.history["acc"]\n', _crash("KeyError", "'acc'")),
+        lambda: _script('h.history["loss"]\n', _crash("KeyError", "'acc'")),
+    ),
+}  # fmt: skip
+
+
+def test_every_rule_has_a_case_and_a_source() -> None:
+    assert {rule.name for rule in RULES} == set(CASES)
+    assert all(rule.source for rule in RULES)
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_rule_sees_its_fault(rule: str) -> None:
+    findings = found(rule, CASES[rule][0]())
+    assert findings
+    for finding in findings:
+        assert 0 < finding.confidence <= 1
+        assert finding.cause and finding.symptom and finding.remedy
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_rule_is_silent_on_what_is_right(rule: str) -> None:
+    assert found(rule, CASES[rule][1]()) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_silent_without_evidence(rule: object) -> None:
+    assert list(rule.check(Evidence())) == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("make", [classes, numbers, _binary])
+def test_nothing_is_sure_of_a_network_that_is_right(make: Callable[..., Evidence]) -> None:
+    case = replace(make(), outcome=FINE)
+    sure = [finding for rule in RULES for finding in rule.check(case)]
+    assert sure == []
+
+
+def test_what_is_only_unusual_is_said_less_surely_of_a_network_that_does_well() -> None:
+    bare = _with(classes(), replace(HIDDEN, activation="linear"), OUT)
+    (failing,) = found("no_nonlinearity", replace(bare, outcome=FAILS))
+    (fine,) = found("no_nonlinearity", replace(bare, outcome=FINE))
+    assert fine.confidence < 0.5 < failing.confidence
