@@ -25,7 +25,7 @@ run: $(installed)
 	$(VENV)/bin/gatescope demo
 
 test: $(installed_dev)
-	$(python) -m pytest
+	$(python) -m pytest --numprocesses auto --dist loadfile
 
 lint: $(installed_dev)
 	$(python) -m ruff check .

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from written_runs import fill, record
+
+from gatescope.runs.open import open_run
 
 
 @pytest.fixture
@@ -35,7 +40,41 @@ def test_json_and_a_page(gatescope, run: str, tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
-def test_check_fails_for_proved_faults_alone(gatescope, run: str) -> None:
+SCRIPT = """
+import keras, sys
+from sklearn.datasets import load_digits
+keras.utils.set_random_seed(1)
+x, y = load_digits(return_X_y=True)
+model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, "relu"),
+                          keras.layers.Dense(10, "softmax")])
+optimizer = keras.optimizers.Adam(learning_rate=3.0)
+model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(x / 16, y, epochs=3, verbose=0)
+print("done", sys.argv[1:])
+sys.exit(3)
+"""
+
+
+def test_a_script_is_run_and_its_training_diagnosed(
+    gatescope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "gatescope", "run", "--doctor", "train.py", "--doctor"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (3, "done ['--doctor']\n"), done.stderr
+    *_, where, _, verdict = done.stderr[: done.stderr.index("\n\n1. ")].splitlines()
+    assert where.startswith("Gatescope: runs/train-sequential-")
+    assert re.fullmatch(r"train-sequential: \d faults?, \d proved", verdict)
+    assert "-optimizer = keras.optimizers.Adam(learning_rate=3.0)" in done.stderr
+    (folder,) = Path("runs").iterdir()
+    kept = open_run(folder).findings[0]
+    assert (kept["rule"], kept["proved"]) == ("learning_rate_too_high", True)
+    assert kept["where"].endswith("train.py:8")
+    assert gatescope("doctor", folder.name, "--check").code == 1
+
+
+def test_check_passes_without_proved_faults(gatescope, run: str) -> None:
     assert gatescope("doctor", run, "--check").code == 0
     answer = gatescope("doctor", run, "--check", "--no-prove")
     assert answer.code == 2 and "--no-prove proves none" in answer.err

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from written_runs import fill, record
+from written_runs import FINDING, fill, record
 
+from gatescope.runs.findings import keep_findings
 from gatescope.runs.folder import RUNS
 
 
@@ -27,6 +28,7 @@ def two() -> list[str]:
         configuration = {"optimizer": {"learning_rate": rate}, "note": "[red]\x1b[2J"}
         with record(RUNS, name, configuration=configuration) as writer:
             fill(writer, scale=1 + rate)
+        keep_findings(writer.folder, [FINDING])
         names.append(writer.folder.name)
     (RUNS / "f8k").mkdir()
     return names

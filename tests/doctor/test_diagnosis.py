@@ -15,7 +15,7 @@ import gatescope as gs
 from gatescope.doctor import proof
 from gatescope.doctor.bench import trial
 from gatescope.doctor.changes import Specimen
-from gatescope.doctor.diagnosis import Diagnosis, concluded, diagnose_run, ranked
+from gatescope.doctor.diagnosis import Diagnosis, concluded, diagnose_run, grouped, ranked
 from gatescope.doctor.evidence import Sample
 from gatescope.doctor.finding import Change, Finding, Proof
 from gatescope.doctor.proof import Result, compared, in_words
@@ -38,6 +38,17 @@ def test_what_was_proved_comes_first_and_what_failed_last() -> None:
     refuted = finding(0.9, proof=Proof("not improved", "it did not"))
     assert ranked([refuted, sure, proved]) == [proved, sure, refuted]
     assert proved.stands and sure.stands and not refuted.stands
+
+
+def test_a_symptom_is_told_with_the_cause_whose_remedy_it_shares() -> None:
+    change = (Change("set", "optimizer.learning_rate", 0.001),)
+    cause = finding(0.9, rule="learning_rate_too_high", changes=change, proof=improved(0.5))
+    symptom = replace(cause, cause="the loss swings", rule="oscillation", proof=improved(0.1))
+    other = replace(symptom, changes=(Change("set", "loss", "mse"),))
+    (first, second) = grouped([cause, symptom, other])
+    assert first.evidence == ("seen with it: the loss swings",) and second == other
+    refuted = replace(cause, proof=Proof("not improved", "it did not"))
+    assert grouped([symptom, refuted]) == [symptom, refuted]
 
 
 def test_a_gain_within_the_noise_of_seeds_is_none() -> None:

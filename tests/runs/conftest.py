@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from written_runs import fill, record
+from written_runs import FINDING, fill, record
 
+from gatescope.runs.findings import keep_findings
 from gatescope.runs.open import Run, open_run
 
 
@@ -16,6 +17,7 @@ from gatescope.runs.open import Run, open_run
 def finished(tmp_path: Path) -> Run:
     with record(tmp_path / "runs") as writer:
         fill(writer)
+    keep_findings(writer.folder, [FINDING])
     return open_run(writer.folder)
 
 

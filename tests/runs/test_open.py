@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_runs import LAYERS, STATISTICS, fill, record
+from written_runs import FINDING, LAYERS, STATISTICS, fill, record
 
 import gatescope as gs
 from gatescope.errors import RunError
+from gatescope.runs.findings import keep_findings
 from gatescope.runs.open import Run, open_run
 
 KILL = """
@@ -59,7 +60,7 @@ def test_nan_and_infinity_are_kept(tmp_path: Path) -> None:
     with record(tmp_path) as writer:
         for step, loss in enumerate(losses):
             writer.metrics(step, 0, {"loss": loss, "accuracy": 0.5})
-        writer.finding({"evidence": {"loss": float("nan")}})
+    keep_findings(writer.folder, [{"evidence": {"loss": float("nan")}}])
     run = open_run(writer.folder)
     assert np.array_equal(run.metric("loss")["value"], losses, equal_nan=True)
     assert np.isnan(run.findings[0]["evidence"]["loss"])
@@ -197,7 +198,8 @@ def test_a_killed_run_shows_everything_up_to_its_last_commit(killed: Path) -> No
     run = open_run(killed)
     assert (run.status, run.last_step) == ("died", 99)
     assert len(run.metrics["step"]) == 102 and len(run.probes["step"]) == 20
-    assert run.findings == [{"symptom": "dead units", "layer": "dense"}]
+    keep_findings(killed, [FINDING])
+    assert open_run(killed).findings == [FINDING]
 
 
 @pytest.mark.parametrize("lost", [[], ["run.sqlite-shm"], ["run.sqlite-shm", "run.lock"]])

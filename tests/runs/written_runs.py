@@ -21,8 +21,11 @@ def record(root: Path, name: str = "digits", **more: object) -> RunWriter:
     return start_run(root, name, **{**given, **more})
 
 
+FINDING = {"symptom": "dead units", "layer": "dense"}
+
+
 def fill(writer: RunWriter, steps: int = 100, scale: float = 1.0) -> None:
-    """Records a falling loss, probes of every tenth step, an event and a finding."""
+    """Records a falling loss, probes of every tenth step and an event."""
     for step in range(steps):
         writer.metrics(step, step // 50, {"loss": scale / (step + 1), "accuracy": 0.5})
         if step % 50 == 49:
@@ -31,4 +34,3 @@ def fill(writer: RunWriter, steps: int = 100, scale: float = 1.0) -> None:
     numbers_NLS = np.arange(len(probed) * 4, dtype=np.float32).reshape(-1, 2, 2)
     writer.probes(probed, LAYERS, STATISTICS, numbers_NLS)
     writer.event("checkpoint", 7, {"file": "a"})
-    writer.finding({"symptom": "dead units", "layer": "dense"})

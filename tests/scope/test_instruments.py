@@ -104,7 +104,7 @@ def test_activations(layer: str, name: str, probed: Probed, truth: list[dict[str
     np.testing.assert_allclose(probed.of(layer, name), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("place", "layer"), enumerate(["first", "second", "head"]))
+@pytest.mark.parametrize(("place", "layer"), list(enumerate(["first", "second", "head"])))
 def test_gradients_and_weights(
     place: int, layer: str, probed: Probed, truth: list[dict[str, Any]]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from trainings import BATCH, SAMPLES, TRAININGS, data, given, plain
 
 import gatescope as gs
@@ -220,6 +223,54 @@ def test_a_failure_of_ours_ends_the_watching_alone(
     assert len([one for one in told if "planted" in str(one.message)]) == 1
     if opened.run:
         assert gs.open_run(opened.run.folder).status == "finished"
+
+
+def test_an_operation_of_ours_that_fails_ends_the_watching_alone(
+    watch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Instruments.__init__
+
+    def too_small(instruments: Instruments, *args: Any, **kwargs: Any) -> None:
+        made(instruments, *args, **kwargs)
+        instruments._ring = tf.Variable(tf.zeros((1, 2)), trainable=False)  # the second step fails
+
+    monkeypatch.setattr(Instruments, "__init__", too_small)
+    model = plain()
+    watch(model)
+    with pytest.warns(RuntimeWarning, match="its training goes on: InvalidArgumentError"):
+        assert len(model.fit(**given()).history["loss"]) == 2
+
+
+def test_an_operation_of_the_users_that_fails_is_theirs(watch: Callable[..., Any]) -> None:
+    model = keras.Sequential([keras.layers.Embedding(3, 2), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    watch(model)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not in \\[0, 3\\)"):
+        model.fit(np.full((4, 2), 7), np.zeros((4, 2, 1)), verbose=0)
+
+
+DETERMINISTIC = """
+import warnings
+import gatescope as gs, keras, tensorflow as tf
+keras.utils.set_random_seed(5)
+warnings.simplefilter("error", RuntimeWarning)
+tf.config.experimental.enable_op_determinism()
+from trainings import given, plain
+alone = plain().fit(**given()).history
+keras.utils.set_random_seed(5)
+model = plain()
+watch = gs.watch(model, overhead=10)
+print(model.fit(**given()).history == alone, watch.probed > 0)
+"""
+
+
+def test_determinism_does_not_hinder_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", DETERMINISTIC],
+        capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300,
+    )  # fmt: skip
+    assert done.stdout == "True True\n", done.stderr
 
 
 def test_a_writer_that_fails_ends_the_record_alone(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gatescope.cli.files import writable
 from gatescope.cli.runs import RunsOption, find_run
 from gatescope.cli.terminal import notes, printable, spinner
-from gatescope.errors import UsageError
+from gatescope.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from gatescope.doctor.diagnosis import Diagnosis
+    from gatescope.runs.open import Run
+
+_SECONDS = 60.0
 
 
 def doctor(
@@ -25,7 +31,7 @@ def doctor(
     ] = True,
     seconds: Annotated[
         float, typer.Option(metavar="N", min=1, help="What proofs may take (default 60).")
-    ] = 60.0,
+    ] = _SECONDS,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the text.")
     ] = False,
@@ -43,13 +49,10 @@ def doctor(
             "one of the two",
             "leave --no-prove out",
         )
-    from gatescope.doctor.diagnosis import diagnose_run
     from gatescope.runs.open import open_run
     from gatescope.runs.plain import strict
 
-    opened = open_run(folder)
-    with spinner("Diagnosing …"):
-        found = diagnose_run(opened, prove=prove, seconds=seconds)
+    found = _diagnosed(open_run(folder), prove, seconds)
     if as_json:
         typer.echo(json.dumps(strict(found.told), allow_nan=False))
     else:
@@ -59,3 +62,33 @@ def doctor(
         notes().print(printable(f"wrote {page}"), markup=False, soft_wrap=True)
     if check and found.proved:
         raise typer.Exit(1)
+
+
+def report_runs(root: Path, since: float) -> None:
+    """Diagnoses the runs that began since some time, on standard error; they share the budget.
+
+    Args:
+        root: The folder of runs.
+        since: In seconds since 1970.
+    """
+    from gatescope.runs.folder import list_runs
+    from gatescope.runs.open import open_run
+
+    began = [one for one in list_runs(root).runs if one.started >= since] if root.is_dir() else []
+    for one in reversed(began):
+        found = _diagnosed(open_run(root / one.run), True, _SECONDS / len(began))
+        notes().print(f"\n{printable(str(found))}", markup=False, soft_wrap=True, highlight=False)
+
+
+def _diagnosed(run: Run, prove: bool, seconds: float) -> Diagnosis:
+    """A diagnosis, which the run keeps."""
+    from gatescope.doctor.diagnosis import diagnose_run
+    from gatescope.runs.findings import keep_findings
+
+    with spinner("Diagnosing …"):
+        found = diagnose_run(run, prove=prove, seconds=seconds)
+    try:
+        keep_findings(run.folder, [one.summary for one in (*found.standing, *found.possible)])
+    except RunError as error:
+        notes().print(printable(f"not kept in the run: {error.happened}"), markup=False)
+    return found

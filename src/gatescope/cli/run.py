@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import gatescope
@@ -31,6 +35,8 @@ def run(arguments: Sequence[str]) -> None:
         settings = _settings(asked)
     except EXPECTED as error:
         sys.exit(report_failure(error))
+    if asked.doctor:
+        sys.exit(_run_and_diagnose(asked, arguments))
     gatescope.leave_environment()
     run_script(asked.script, asked.arguments, settings, _say)
 
@@ -53,7 +59,40 @@ def parser() -> argparse.ArgumentParser:
     add("--seconds", metavar="N", type=float, help="end trainings after so many seconds")
     add("--max-epochs", metavar="N", type=int, help="train at most so many epochs in each fit")
     add("--no-data", action="store_true", help="keep neither the model nor a sample of the data")
+    add("--doctor", action="store_true", help="then say what is wrong with each training, and why")
     return made
+
+
+def _run_and_diagnose(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Runs the script in a process of its own, then tells of its runs on standard error.
+
+    What a diagnosis starts, threads and processes, cannot start any more when a script has ended.
+
+    Returns:
+        The exit code of the script.
+    """
+    without = list(arguments)
+    without.remove("--doctor")  # the first is ours: the script's own arguments stand behind it
+    began = time.time()
+    with _ignored(signal.SIGINT):  # the script's to answer
+        command = [sys.executable, "-m", "gatescope", "run", *without]
+        code = subprocess.call(command)  # noqa: S603 - what it is for
+    from gatescope.cli.doctor import report_runs
+
+    try:
+        report_runs(asked.runs, began)
+    except EXPECTED as error:
+        report_failure(error)
+    return code if code >= 0 else 128 - code  # as a shell tells of a signal
+
+
+@contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, lambda *_: None)  # SIG_IGN would be handed on to the script
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

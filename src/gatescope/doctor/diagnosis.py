@@ -198,7 +198,7 @@ def concluded(
         else:
             with Bench(specimen, seconds) as own:
                 findings = ranked(prove(own, findings, fine=case.fine, quick=_WORTH_TRYING))
-    return Diagnosis(name, tuple(findings), case.outcome, tuple(notes), seen(case))
+    return Diagnosis(name, tuple(grouped(findings)), case.outcome, tuple(notes), seen(case))
 
 
 def examine(case: Evidence) -> list[Finding]:
@@ -217,9 +217,31 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=_weight, reverse=True)
 
 
+def grouped(findings: Sequence[Finding]) -> list[Finding]:
+    """Symptoms that the remedy of a likelier finding is about are told with that, not again."""
+    kept: list[Finding] = []
+    for finding in findings:
+        place = next((i for i, one in enumerate(kept) if _explains(one, finding)), None)
+        if place is None:
+            kept.append(finding)
+        else:
+            told = kept[place].evidence
+            kept[place] = replace(kept[place], evidence=(*told, f"seen with it: {finding.cause}"))
+    return kept
+
+
+def _explains(cause: Finding, symptom: Finding) -> bool:
+    if not _is_symptom(symptom) or not symptom.changes or (symptom.stands and not cause.stands):
+        return False
+    return {one.target for one in symptom.changes} <= {one.target for one in cause.changes}
+
+
+def _is_symptom(finding: Finding) -> bool:
+    return any(r.name == finding.rule and r.check.__module__ == _DYNAMICS for r in RULES)
+
+
 def _weight(finding: Finding) -> float:
-    symptom = any(r.name == finding.rule and r.check.__module__ == _DYNAMICS for r in RULES)
-    weight = finding.confidence * (_ONLY_SYMPTOMS if symptom else 1)
+    weight = finding.confidence * (_ONLY_SYMPTOMS if _is_symptom(finding) else 1)
     if finding.kind != "training":
         weight += 3  # what ended the script comes before what might be wrong with its training
     if finding.proved and finding.proof:

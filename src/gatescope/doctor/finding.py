@@ -138,3 +138,15 @@ class Finding:
     def told(self) -> dict[str, Any]:
         """All of it as plain data, stable between versions of the same `SCHEMA`."""
         return asdict(self) | {"stands": self.stands, "proved": self.proved}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a run keeps of it: what a reader wants, and nothing that is empty."""
+        where = f"{self.where.file}:{self.where.line}" if self.where else ""
+        told = {
+            "cause": self.cause, "symptom": self.symptom, "remedy": self.remedy, "where": where,
+            "layer": self.layer, "step": self.step, "proved": self.proved, "stands": self.stands,
+            "confidence": self.confidence, "rule": self.rule, "diff": self.diff,
+            "proof": self.proof.sentence if self.proof else "",
+        }  # fmt: skip
+        return {name: value for name, value in told.items() if value not in (None, "")}

@@ -32,7 +32,7 @@ from gatescope.runs.files import atomic_write
 from gatescope.runs.lock import Lock
 from gatescope.runs.mirror import Mirror
 from gatescope.runs.plain import Plain, to_json
-from gatescope.runs.rows import Event, Fact, Finding, Metrics, Probes, Row, write_facts, write_rows
+from gatescope.runs.rows import Event, Fact, Metrics, Probes, Row, write_facts, write_rows
 from gatescope.runs.schema import DATABASE, KEPT, connect, create
 
 Status = Literal["running", "finished", "failed", "interrupted"]
@@ -208,11 +208,6 @@ class RunWriter:
             return
         with closing(connect(self.folder / DATABASE)) as connection:
             write_rows(connection, [Event(int(step), kind, to_json(content), time.time())])
-
-    @_harmless
-    def finding(self, content: Mapping[str, object]) -> None:
-        """Records a finding of the doctor."""
-        self._put(Finding(to_json(content), time.time()))
 
     @_harmless
     def fact(self, name: str, content: object) -> None:

@@ -60,18 +60,6 @@ class Event(NamedTuple):
         return 300 + len(self.content)
 
 
-class Finding(NamedTuple):
-    """A finding; `content` is JSON."""
-
-    content: str
-    time: float
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory, roughly."""
-        return 300 + len(self.content)
-
-
 class Fact(NamedTuple):
     """Something that holds for the whole run; `content` is JSON."""
 
@@ -84,7 +72,7 @@ class Fact(NamedTuple):
         return 300 + len(self.content)
 
 
-Row = Metrics | Probes | Event | Finding | Fact
+Row = Metrics | Probes | Event | Fact
 RowT = TypeVar("RowT", Metrics, Probes)
 
 
@@ -131,10 +119,6 @@ def _write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany(
         "INSERT INTO events (time, step, kind, content) VALUES (?, ?, ?, ?)",
         [(row.time, row.step, row.kind, row.content) for row in rows if isinstance(row, Event)],
-    )
-    connection.executemany(
-        "INSERT INTO findings (time, content) VALUES (?, ?)",
-        [(row.time, row.content) for row in rows if isinstance(row, Finding)],
     )
     facts = [row for row in rows if isinstance(row, Fact)]
     write_facts(connection, [Fact("seen", str(time.time())), *facts])

@@ -59,6 +59,7 @@ class Instruments:
         self._batch = _zeros((len(BATCH_STATISTICS),))
         self._ring = _zeros((RING, 2))
         self._seconds = _zeros((), tf.float64)
+        self._times = not static and _has_clock()
         self.steps = _zeros((), tf.int64)
         self._loss: tf.Tensor | None = None
         self._seen: list[tuple[int, tf.Tensor]] = []
@@ -104,7 +105,8 @@ class Instruments:
     def seconds(self) -> float:
         """What is done in every step took so long in the last one that was probed.
 
-        What XLA compiles is not counted: nothing inside tells the time.
+        Not counted where nothing inside tells the time: in what XLA compiles, and where TensorFlow
+        was asked for determinism.
         """
         return float(self._seconds.numpy())
 
@@ -157,7 +159,7 @@ class Instruments:
 
     def _timed(self, times: bool, after: Sequence[Any], work: Callable[[], Any]) -> Any:
         """Adds up how long some work takes, where it can be told."""
-        if not times or self._static:
+        if not (times and self._times):
             return work()
         with tf.control_dependencies(after):
             began = tf.timestamp()
@@ -370,6 +372,15 @@ def with_gradients(
     for one, gradients in zip(watching, seen, strict=True):
         one._safely(partial(one.write_gradients, gradients))
     return found
+
+
+def _has_clock() -> bool:
+    """Whether a graph may ask for the time: not, where operations are to be deterministic."""
+    try:
+        tf.timestamp()
+    except tf.errors.FailedPreconditionError:
+        return False
+    return True
 
 
 def _at_once(work: Callable[[], object]) -> None:

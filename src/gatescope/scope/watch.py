@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import time
 import warnings
@@ -273,13 +274,16 @@ class Watch:
         return logs
 
     def _may_be_ours(self, looks: bool, error: Exception) -> bool:
-        """Whether an error may come from what we put into a graph, and no batch is lost yet.
+        """Whether an error may come from what we put into a graph.
 
-        What XLA refuses is told only when it runs.
+        While that is built nothing tells, but no batch is lost yet; what XLA refuses is told only
+        when it runs. An operation that fails later tells who made it.
         """
-        if not self._budget.is_first(looks) or self._model.run_eagerly:
+        if self._model.run_eagerly:
             return False
-        return bool(self._model.jit_compile) or not isinstance(error, tf.errors.OpError)
+        if isinstance(error, tf.errors.OpError) and not self._model.jit_compile:
+            return _is_of_ours(error)
+        return self._budget.is_first(looks)
 
     def _without_hood(self, iterator: Any, error: Exception) -> Any:
         """Trains on as the model does by itself; if it is not to blame, says what we missed."""
@@ -460,6 +464,12 @@ class Watch:
         if bad:
             with muted():
                 keep_bad_step(self.run, self._model, bad._replace(step=self._before + bad.step))
+
+
+def _is_of_ours(error: tf.errors.OpError) -> bool:
+    """Whether the operation that failed was made by a line of ours, the innermost that is told."""
+    made_at = re.findall(r'File "([^"]+)", line \d+', error.message)
+    return bool(made_at) and Path(made_at[-1]).parent == Path(__file__).parent
 
 
 def _not_made(iterator: Any) -> Any:
