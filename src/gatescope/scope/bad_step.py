@@ -100,7 +100,7 @@ class BadStep:
 
         # One number tells: it is not finite if any of them is not.
         told = tf.add_n([tf.cast(tf.reduce_sum(_telltale(part)), tf.float32) for part in evidence])
-        return _seldom(~tf.math.is_finite(told), look_closer)
+        return seldom(~tf.math.is_finite(told), look_closer)
 
     def after_step(self, data: Any, step: tf.Tensor) -> None:
         """Copies the batch if this step was the first bad one; for what XLA has no shapes for."""
@@ -111,7 +111,7 @@ class BadStep:
             self._take_batch(parts)
             return step + 0
 
-        _seldom(tf.equal(self.at, step), keep)
+        seldom(tf.equal(self.at, step), keep)
 
     def kept(self) -> KeptStep | None:
         """The first bad step, if there was one."""
@@ -235,7 +235,7 @@ def _has_bad(part: Any) -> tf.Tensor:
     return tf.reduce_any(~tf.math.is_finite(part))
 
 
-def _seldom(condition: tf.Tensor, work: Callable[[], tf.Tensor]) -> tf.Tensor:
+def seldom(condition: tf.Tensor, work: Callable[[], tf.Tensor]) -> tf.Tensor:
     """`tf.cond` for what hardly ever happens: everything that `work` takes is one operation's.
 
     TensorFlow would lower it to a switch for each tensor and variable, run in every step.

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from gatescope.runs.record import KEEP_CAP, RunWriter
+from gatescope.scope.bad_step import seldom
 
 BATCHES = 8
 """Batches that are kept of data that passes."""
@@ -93,14 +94,10 @@ def draw(parts: Sequence[Any], room: int) -> tuple[Arrays, int] | None:
 
 @final
 class Passing:
-    """Keeps the first batches of a training as they pass through its step; never inside XLA.
+    """Keeps the first batches of a training as they pass through its step; never inside XLA."""
 
-    Args:
-        wanted: Whether to, at first.
-    """
-
-    def __init__(self, wanted: bool) -> None:
-        self._taken = tf.Variable(0 if wanted else BATCHES, dtype=tf.int64, trainable=False)
+    def __init__(self) -> None:
+        self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._batches: list[list[tf.Variable]] = []
         self._paths: list[str] = []
 
@@ -133,7 +130,7 @@ class Passing:
             branches = [copy(batch) for batch in self._batches]
             return tf.switch_case(tf.cast(self._taken.value(), tf.int32), branches)
 
-        tf.cond(self._taken < BATCHES, kept, lambda: self._taken.value())
+        seldom(self._taken < BATCHES, kept)
 
     def arrays(self) -> Arrays:
         """What passed, and an empty room for the next."""

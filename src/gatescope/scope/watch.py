@@ -205,7 +205,7 @@ class Watch:
         model = self._model
         compiled = bool(model.jit_compile) and not model.run_eagerly
         self._before, self._read_to = self.steps, 0
-        self._passing = Passing(self._passes) if self._keeps else None
+        self._passing = Passing() if self._passes else None
         self._instruments = Instruments(model, static=compiled)
         self._budget.build_again()
         self._plain, self._looking = (self._function(looks, compiled) for looks in (False, True))
@@ -427,6 +427,8 @@ class Watch:
         self._passes = "training" not in self._kept
         if self._passing:
             self._passing.restart(self._passes)
+        elif self._passes:
+            self._model.train_function = None  # to be made anew, with what keeps batches
 
     def _end_of_epoch(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self._harmless(partial(self._record_epoch, epoch, logs or {}))
