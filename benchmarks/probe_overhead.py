@@ -1,15 +1,17 @@
 """What the open hood costs: seconds of a training step with `gs.watch`, and with its peers.
 
     python benchmarks/probe_overhead.py
-    python benchmarks/probe_overhead.py --networks mlp --steps 60 --repeats 3   # a first look
+    python benchmarks/probe_overhead.py --networks mlp --epochs 40 --repeats 3   # a first look
 
-Each way of training has a process of its own, which stays; they take turns, an epoch each, round by
-round, in an order that turns with the rounds. A ratio is an epoch's time to that of the unwatched
-training in the same round, all callbacks and recording included; medians over the rounds, with the
-smallest and largest. Ratios of processor time, of all threads, suffer less from other work on the
-machine, but count what runs beside the step as if it were in its way. `unwatched again` is another
-process that does the same as `unwatched`: its spread is the noise. *First epoch* is the seconds of
-the first `fit`, with what building graphs and opening a run add once.
+For `gs.watch`, one process trains with the hood open and shut by turns, a short epoch each, all
+that Python does beside the step included: *time* is the median over pairs of neighbouring epochs of
+the ratio of their mean steps, with its quartiles; *median step* is the ratio of
+median steps. `tells` is what the watch itself says it cost.
+
+Peers need processes of their own, which stay and take turns, an epoch each, in an order that turns
+with the rounds; ratios are those of an epoch to the unwatched one of the same round, medians over
+the rounds with the smallest and largest. `closed` was watched and then closed. `unwatched again`
+does the same as `unwatched`: its spread is the noise between processes.
 """
 
 from __future__ import annotations
@@ -24,33 +26,53 @@ from typing import Any
 
 from peers.worker import Worker
 
-WAYS = ("unwatched", "unwatched again", "closed", "0.05", "0.02", "TensorBoard", "Debugger V2")
-STEPS = {"mlp": 400, "cnn": 60, "lstm": 120}
+BUDGETS = ("0.05", "0.02")
+PEERS = ("unwatched", "unwatched again", "closed", "TensorBoard", "Debugger V2")
+STEPS = {"mlp": 40, "cnn": 8, "lstm": 12}  # of an epoch: about a quarter of a second
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=list(STEPS))
-    parser.add_argument("--ways", nargs="+", default=list(WAYS))
-    parser.add_argument("--steps", type=int, help="of an epoch")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--budgets", nargs="*", default=list(BUDGETS))
+    parser.add_argument("--peers", nargs="*", default=list(PEERS))
+    parser.add_argument("--epochs", type=int, default=400, help="open and shut together")
+    parser.add_argument("--repeats", type=int, default=9, help="rounds of the peers")
     arguments = parser.parse_args()
     for network in arguments.networks:
-        measure(network, arguments.ways, arguments.steps or STEPS[network], arguments.repeats)
+        for budget in arguments.budgets:
+            with worker(network, budget, STEPS[network]) as watching:
+                report_turns(network, budget, watching.ask(arguments.epochs))
+        if arguments.peers:
+            measure(network, arguments.peers, STEPS[network], arguments.repeats)
+
+
+def report_turns(network: str, budget: str, told: dict[str, Any]) -> None:
+    pairs = list(zip(told["open"], told["shut"], strict=False))
+    ratios = sorted(statistics.mean(a) / statistics.mean(b) for a, b in pairs)
+    low, _, high = statistics.quantiles(ratios, n=4)
+    opened, shut = (sorted(s for epoch in told[how] for s in epoch) for how in ("open", "shut"))
+    usual = statistics.median(shut)
+    print(
+        f"{network}, overhead={budget}: {usual * 1e3:.2f} ms a step unwatched; time × "
+        f"{statistics.median(ratios):.3f} ({low:.3f} … {high:.3f}) over {len(ratios)} pairs; "
+        f"median step × {statistics.median(opened) / usual:.3f}; tells {told['cost']:.1%}, "
+        f"looked at {told['probed']} of {told['of']}",
+        flush=True,
+    )
 
 
 def measure(network: str, ways: list[str], steps: int, repeats: int) -> None:
     rounds: dict[str, list[list[float]]] = {way: [] for way in ways}
-    last: dict[str, dict[str, Any]] = {}
     with ExitStack() as opened:
         workers = {way: opened.enter_context(worker(network, way, steps)) for way in ways}
         for number in range(repeats + 1):  # the first warms up
             for way in (*ways[number % len(ways) :], *ways[: number % len(ways)]):
-                last[way] = workers[way].ask(1)
+                told = workers[way].ask(1)
                 if number:
-                    rounds[way].append(last[way]["epochs"][0])
+                    rounds[way].append(told["epochs"][0])
         first = {way: workers[way].about["fit"] for way in ways}
-    report(network, steps, rounds, first, last)
+    report(network, steps, rounds, first)
 
 
 def worker(network: str, way: str, steps: int) -> Worker:
@@ -64,7 +86,6 @@ def report(
     steps: int,
     rounds: dict[str, list[list[float]]],
     first: dict[str, float],
-    last: dict[str, dict[str, Any]],
 ) -> None:
     base = rounds["unwatched"]
     usual = statistics.median(wall for wall, _ in base) / steps * 1e3
@@ -79,9 +100,6 @@ def report(
             spread = f"({ratios[0]:.3f} … {ratios[-1]:.3f})"
             line += f"  {name} × {statistics.median(ratios):.3f} {spread}"
         line += f"   first epoch {first[way]:.1f} s"
-        if "cost" in last[way]:
-            told = last[way]
-            line += f"   tells {told['cost']:.1%}, probed {told['probed']} of {told['of']}"
         print(line, flush=True)
 
 

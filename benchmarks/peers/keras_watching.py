@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 BATCH = 128
+WARMING = 4  # epochs, in which the budget learns what a look takes
 NETWORKS = {
     "mlp": lambda: [
         keras.Input((784,)),
@@ -80,16 +81,48 @@ class Training:
         clock = Clock()
         began = time.perf_counter()
         self.model.fit(self.x, self.y, BATCH, epochs, 0, [*self.callbacks, clock], shuffle=False)
-        told = {"fit": time.perf_counter() - began, "epochs": clock.seconds}
-        if self.watch:
-            told |= {"cost": self.watch.cost, "probed": self.watch.probed, "of": self.watch.steps}
-        return told
+        return {"fit": time.perf_counter() - began, "epochs": clock.seconds}
+
+    def alternate(self, epochs: int) -> dict[str, Any]:
+        """Trains with the hood open and shut by turns, an epoch each."""
+        turns = Turns(self.watch)
+        self.model.fit(self.x, self.y, BATCH, epochs, 0, [turns], shuffle=False)
+        told = {"cost": self.watch.cost, "probed": self.watch.probed, "of": self.watch.steps}
+        return told | {"open": turns.seconds[True], "shut": turns.seconds[False]}
+
+
+class Turns(keras.callbacks.Callback):
+    """Seconds of steps, each epoch a list, with the hood open and shut by turns."""
+
+    def __init__(self, watch: Any) -> None:
+        super().__init__()
+        self.watch = watch
+        self.seconds: dict[bool, list[list[float]]] = {True: [], False: []}
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.open = epoch < WARMING or epoch % 2 == 0
+        self.model.train_function = self.watch._train if self.open else self.watch._shut
+        self.steps: list[float] = []
+        self.last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        now = time.perf_counter()
+        self.steps.append(now - self.last)
+        self.last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch >= WARMING:
+            self.seconds[self.open].append(self.steps)
 
 
 def main() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     settings = json.loads(sys.stdin.readline())
     training = Training(settings["network"], settings["way"], settings["steps"])
+    if training.watch:
+        print(json.dumps(training.train(1)), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(training.alternate(json.loads(line))), flush=True)
     print(json.dumps(training.train(1)), flush=True)
     for line in sys.stdin:
         print(json.dumps(training.train(json.loads(line))), flush=True)

@@ -37,6 +37,16 @@ def test_what_every_step_takes_counts() -> None:
     assert 0 < sum(looks) < 150
 
 
+def test_what_a_look_costs_the_call_after_it_counts() -> None:
+    budget, before, took = Budget(0.05), False, 0.0
+    for _ in range(3_000):
+        looked = budget.is_due()
+        seconds = 1.3 if looked else 1.1 if before else 1.0
+        budget.account(looked, seconds, 1)
+        took, before = took + seconds - 1.0, looked
+    assert took / 3_000 == pytest.approx(0.05, abs=0.003)
+
+
 def test_short_steps_are_looked_at_all_the_same() -> None:
     budget = Budget(0.05)
     looks = run(budget, 3_000, 1.0, 1.5, own=0.2)

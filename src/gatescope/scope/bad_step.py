@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import keras
@@ -88,19 +89,29 @@ class BadStep:
             copies = self._copies_of(optimizer)
             parts = [] if data is None else self._begin_batch(data)
 
-        def keep() -> tf.Tensor:
+        def keep(step: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
             self._copies.take()
             copies.take()
             self._take_batch(parts)
             return self.at.assign(step)
 
-        def look_closer() -> tf.Tensor:
-            bad = tf.reduce_any([_has_bad(part) for part in evidence])
-            return tf.cond(bad & (self.at < 0), keep, lambda: self.at + 0)
+        def look_closer(step: tf.Tensor, *seen: tf.Tensor) -> tf.Tensor:
+            bad = tf.reduce_any([_has_bad(part) for part in seen[: len(evidence)]])
+            kept = partial(keep, step, seen[len(evidence) :])
+            return tf.cond(bad & (self.at < 0), kept, lambda: self.at + 0)
 
         # One number tells: it is not finite if any of them is not.
         told = tf.add_n([tf.cast(tf.reduce_sum(_telltale(part)), tf.float32) for part in evidence])
-        return seldom(~tf.math.is_finite(told), look_closer)
+        given = (step, *evidence, *parts)
+        if self._static or tf.executing_eagerly():
+            return seldom(~tf.math.is_finite(told), lambda: look_closer(*given))
+        # In Python, which takes hold of the variables when it comes to that: an operation that is
+        # handed them all would cost in every step.
+        return tf.cond(
+            tf.math.is_finite(told),
+            lambda: tf.constant(-1, tf.int64),
+            lambda: tf.py_function(look_closer, given, tf.int64),
+        )
 
     def after_step(self, data: Any, step: tf.Tensor) -> None:
         """Copies the batch if this step was the first bad one; for what XLA has no shapes for."""

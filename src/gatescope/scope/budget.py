@@ -33,8 +33,8 @@ class Budget:
         self._told = deque[float](maxlen=_RECENT)
         self._calls = {False: 0, True: 0}
         self._looked = True  # so that the first call does not look
-        self._recent = {False: deque[float](maxlen=_RECENT), True: deque[float](maxlen=_RECENT)}
-        self._usual = {False: 0.0, True: 0.0}
+        self._recent = {kind: deque[float](maxlen=_RECENT) for kind in ("look", "after", "plain")}
+        self._usual = {"look": 0.0, "after": 0.0}
         self._total = self._always = self._looking = 0.0
 
     @property
@@ -66,8 +66,12 @@ class Budget:
 
     @property
     def _extra(self) -> float:
-        """What a look usually takes: by medians, for a machine that is busy stalls now and then."""
-        return max(0.0, self._usual[True] - self._usual[False])
+        """What a look usually takes, with what it costs the call after it, whose memory it used.
+
+        By medians, for a machine that is busy stalls now and then.
+        """
+        plain = self._usual.get("plain", self._usual["after"])
+        return sum(max(0.0, self._usual[kind] - plain) for kind in ("look", "after"))
 
     def tell(self, seconds: float) -> None:
         """Takes note of what the open hood took of one step, whether that looked or not.
@@ -86,14 +90,15 @@ class Budget:
             steps: How many steps it was.
             own: What the hood itself took of it, outside of the step.
         """
+        kind = "look" if looked else "after" if self._looked else "plain"
         first, self._looked = self.is_first(looked), looked
         self._calls[looked] += 1
         self.steps += steps
         self.probed += looked
         if first:
             return
-        self._recent[looked].append(seconds - own)
-        self._usual[looked] = median(self._recent[looked])
+        self._recent[kind].append(seconds - own)
+        self._usual[kind] = median(self._recent[kind])
         self._total += seconds
         if looked:
             self._looking += own + self._extra

@@ -215,13 +215,16 @@ class Instruments:
                 variables = list(trainable_variables or optimizer._trainable_variables)
                 looks = probing and not scaler  # which leaves the update to the optimizer inside
                 before: list[tf.Tensor] = []
+                seen: list[tf.Tensor] = []
                 if not self._depth:
-                    self._safely(partial(self._before, optimizer, grads, variables, probing))
+                    work = partial(self._before, optimizer, grads, variables, probing)
+                    seen = self._safely(work) or []
                 if looks:
                     before = self._safely(partial(_values_of, variables)) or []
                 self._depth += 1
                 try:
-                    result = apply(optimizer, grads, trainable_variables)
+                    with tf.control_dependencies(seen):
+                        result = apply(optimizer, grads, trainable_variables)
                 finally:
                     self._depth -= 1
                 if looks and before:
@@ -234,8 +237,12 @@ class Instruments:
 
     def _before(
         self, optimizer: Any, grads: Sequence[Any], variables: Sequence[Any], probing: bool
-    ) -> None:
-        """Keeps the loss, and all of the step if it is the first bad one."""
+    ) -> list[tf.Tensor]:
+        """Keeps the loss, and all of the step if it is the first bad one; the update waits for it.
+
+        Returns:
+            What to wait for.
+        """
         if not optimizer.built:
             with tf.init_scope():
                 optimizer.build(variables)
@@ -243,8 +250,10 @@ class Instruments:
         loss = self._loss if self._loss is not None and _is_reachable(self._loss) else None
         self.sees_loss = loss is not None
         loss = tf.constant(0.0) if loss is None else loss
-        self._timed(probing, [loss, *known], partial(self._in_every_step, optimizer, loss, known))
+        work = partial(self._in_every_step, optimizer, loss, known)
+        seen: list[tf.Tensor] = self._timed(probing, [loss, *known], work)
         self.sees_updates = True
+        return [] if self._static else seen[:1]
 
     def _in_every_step(
         self, optimizer: Any, loss: tf.Tensor, grads: Sequence[tf.Tensor]
