@@ -4,10 +4,10 @@
     python benchmarks/zoo/answer.py answers.jsonl --half A --only 'labels|digits_cnn'
     python benchmarks/zoo/score.py answers.jsonl --half A --names benchmarks/doctor_names.json
 
-Each program is written to a folder of its own and run by `gatescope run`; its last run is diagnosed by
-`gatescope doctor --json`; faults that stand come first, then those that are possible, as the
-doctor ranks them. Of variants only those that `check.py` has kept are asked about. Answers that the
-file has already are not asked for again, so it can be stopped. Seconds are of the wall clock, for
+Each program is written to a folder of its own and run by `gatescope run`; its last run goes to
+`gatescope doctor --json`. Faults that stand come first, then those that are possible, as the doctor
+ranks them. Of variants only those that `check.py` has kept are asked about. Answers that the file
+has already are not asked for again, so it can be stopped. Seconds are of the wall clock,
 running and diagnosing together, with `--workers` programs at a time.
 """
 

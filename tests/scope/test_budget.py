@@ -23,7 +23,7 @@ def test_the_budget_is_used_and_kept(overhead: float, looking: float) -> None:
     looks = run(budget, 3_000, 1.0, looking)
     spent = (sum(looks) - 1) * (looking - 1.0) / 3_000  # the first is not counted
     assert spent <= overhead * 1.02 + 0.01
-    assert spent >= min(overhead, (looking - 1) / 2) * 0.85
+    assert spent >= min(overhead, (looking - 1) / 3) * 0.85
     assert budget.cost == pytest.approx(spent, rel=0.05)
     assert (budget.steps, budget.probed) == (3_000, sum(looks))
 
@@ -44,7 +44,16 @@ def test_what_a_look_costs_the_call_after_it_counts() -> None:
         seconds = 1.3 if looked else 1.1 if before else 1.0
         budget.account(looked, seconds, 1)
         took, before = took + seconds - 1.0, looked
-    assert took / 3_000 == pytest.approx(0.05, abs=0.003)
+    assert 0.04 < took / 3_000 <= 0.0505
+
+
+def test_work_in_other_threads_counts() -> None:
+    budget = Budget(0.05)
+    for _ in range(3_000):
+        looked = budget.is_due()
+        budget.account(looked, 1.5 if looked else 1.0, 1, aside=0.02)
+    assert budget.cost == pytest.approx(0.05, abs=0.003)
+    assert 120 < budget.probed < 190  # three of the five percent are left for looks
 
 
 def test_short_steps_are_looked_at_all_the_same() -> None:

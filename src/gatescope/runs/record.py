@@ -123,13 +123,18 @@ class RunWriter:
     Args:
         root: Where runs are kept.
         tensorboard: Whether to write an event file for TensorBoard, too.
+
+    Attributes:
+        root: Where runs are kept.
+        folder: The folder of this one.
+        seconds: Of processor time that writing has taken so far, in a thread of its own.
     """
 
     def __init__(self, root: Path, *, tensorboard: bool) -> None:
         self.root, self.folder = root, root
         self._pid, self._tensorboard = os.getpid(), tensorboard
         self._waiting: deque[Row | threading.Event] = deque()
-        self._bytes = 0
+        self._bytes, self.seconds = 0, 0.0
         self._wake, self._ending = threading.Event(), False
         self._stopped = self._warned = self._finished = False
         self._lock: Lock | None = None
@@ -330,6 +335,7 @@ class RunWriter:
         if rows:
             write_rows(connection, rows)
             self._add_to_mirror(rows)
+        self.seconds = time.thread_time()
         for waiting in taken:
             if isinstance(waiting, threading.Event):
                 waiting.set()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from statistics import median
 from typing import final
 
 _KNOWN_AFTER = 3  # calls of a kind
 _RECENT = 9
 _LEAST = 0.2  # of the budget, for looks
+_BETWEEN = 2  # calls: one that pays for the look before it, and one that is as without
 
 
 @final
@@ -32,9 +34,8 @@ class Budget:
         self.every_step = 0.0
         self._told = deque[float](maxlen=_RECENT)
         self._calls = {False: 0, True: 0}
-        self._looked = True  # so that the first call does not look
+        self._looked, self._wait = False, 1
         self._recent = {kind: deque[float](maxlen=_RECENT) for kind in ("look", "after", "plain")}
-        self._usual = {"look": 0.0, "after": 0.0}
         self._total = self._always = self._looking = 0.0
 
     @property
@@ -52,26 +53,11 @@ class Budget:
 
     def build_again(self) -> None:
         """Takes note that new graphs are to be built, whose first calls are not counted."""
-        self._calls, self._looked = {False: 0, True: 0}, True
+        self._calls, self._looked, self._wait = {False: 0, True: 0}, False, 1
 
     def is_due(self) -> bool:
         """Whether a look is within the budget; the first few are, to learn what one costs."""
-        if self._looked:  # never twice in a row, to know what the others take
-            return False
-        if self._calls[True] < _KNOWN_AFTER:
-            return True
-        # Steps so short that the hood alone exceeds the budget are still looked at now and then.
-        allowed = max(self._overhead - self._share(self._always), self._overhead * _LEAST)
-        return self._share(self._looking + self._extra) <= allowed
-
-    @property
-    def _extra(self) -> float:
-        """What a look usually takes, with what it costs the call after it, whose memory it used.
-
-        By medians, for a machine that is busy stalls now and then.
-        """
-        plain = self._usual.get("plain", self._usual["after"])
-        return sum(max(0.0, self._usual[kind] - plain) for kind in ("look", "after"))
+        return self._wait <= 0
 
     def tell(self, seconds: float) -> None:
         """Takes note of what the open hood took of one step, whether that looked or not.
@@ -81,7 +67,9 @@ class Budget:
         self._told.append(seconds)
         self.every_step = min(self._told)
 
-    def account(self, looked: bool, seconds: float, steps: int, own: float = 0.0) -> None:
+    def account(
+        self, looked: bool, seconds: float, steps: int, own: float = 0.0, aside: float = 0.0
+    ) -> None:
         """Takes note of a call.
 
         Args:
@@ -89,19 +77,40 @@ class Budget:
             seconds: What it took, `own` included.
             steps: How many steps it was.
             own: What the hood itself took of it, outside of the step.
+            aside: What it took of the processors meanwhile, in threads of its own.
         """
         kind = "look" if looked else "after" if self._looked else "plain"
         first, self._looked = self.is_first(looked), looked
         self._calls[looked] += 1
         self.steps += steps
         self.probed += looked
+        self._wait = _BETWEEN if looked else self._wait - 1
         if first:
             return
         self._recent[kind].append(seconds - own)
-        self._usual[kind] = median(self._recent[kind])
         self._total += seconds
+        self._always += steps * self.every_step + aside
         if looked:
-            self._looking += own + self._extra
+            plain, look = self._usual_look()
+            self._looking += look + own
+            self._wait = self._pause(plain, look + own)
         else:
             self._always += own
-        self._always += steps * self.every_step
+
+    def _usual_look(self) -> tuple[float, float]:
+        """What a call takes, and how much more for a look, with what the call after it pays.
+
+        That finds its memory in use. By medians, for a machine that is busy stalls now and then.
+        """
+        usual = {kind: median(times) for kind, times in self._recent.items() if times}
+        plain = usual.get("plain", usual.get("after", usual["look"]))
+        more = (usual.get(kind, plain) - plain for kind in ("look", "after"))
+        return plain, sum(max(0.0, one) for one in more)
+
+    def _pause(self, plain: float, look: float) -> int:
+        """How many calls to let pass, so that looks stay within what the budget has for them."""
+        if self._calls[True] <= _KNOWN_AFTER or plain <= 0:
+            return _BETWEEN
+        # Steps so short that the hood alone exceeds the budget are still looked at now and then.
+        allowed = max(self._overhead - self._share(self._always), self._overhead * _LEAST)
+        return max(_BETWEEN, ceil(look / (allowed * plain)) - 1)

@@ -150,6 +150,7 @@ class Watch:
         self._looking: Callable[[Any], Any] = _not_made
         self._muting = Muting()
         self._read_at, self._read_to, self._epoch = 0.0, 0, 0
+        self._written = 0.0
         self._lost = ""
         self._callback = keras.callbacks.LambdaCallback(on_epoch_end=self._end_of_epoch)
         self._before = 0  # steps of train functions that were made anew since
@@ -268,10 +269,16 @@ class Watch:
         self._harmless(partial(self._take_over, looks, began))
         ended = time.perf_counter()
         steps = max(1, self._model.steps_per_execution)
-        self._budget.account(looks, ended - began, steps, ended - done)
+        self._budget.account(looks, ended - began, steps, ended - done, self._written_aside())
         if self.deadline is not None and time.monotonic() > self.deadline:
             self._model.stop_training = True
         return logs
+
+    def _written_aside(self) -> float:
+        """Seconds that the record's own thread has worked since this was last asked."""
+        written = self.run.seconds if self.run else 0.0
+        aside, self._written = max(0.0, written - self._written), written
+        return aside
 
     def _may_be_ours(self, looks: bool, error: Exception) -> bool:
         """Whether an error may come from what we put into a graph.
