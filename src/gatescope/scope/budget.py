@@ -84,7 +84,7 @@ class Budget:
         self._calls[looked] += 1
         self.steps += steps
         self.probed += looked
-        self._wait = _BETWEEN if looked else self._wait - 1
+        self._wait = 1 if looked else self._wait - 1
         if first:
             return
         self._recent[kind].append(seconds - own)
@@ -110,7 +110,7 @@ class Budget:
     def _pause(self, plain: float, look: float) -> int:
         """How many calls to let pass, so that looks stay within what the budget has for them."""
         if self._calls[True] <= _KNOWN_AFTER or plain <= 0:
-            return _BETWEEN
+            return 1
         # Steps so short that the hood alone exceeds the budget are still looked at now and then.
         allowed = max(self._overhead - self._share(self._always), self._overhead * _LEAST)
         return max(_BETWEEN, ceil(look / (allowed * plain)) - 1)

@@ -150,7 +150,7 @@ class Watch:
         self._looking: Callable[[Any], Any] = _not_made
         self._muting = Muting()
         self._read_at, self._read_to, self._epoch = 0.0, 0, 0
-        self._written = 0.0
+        self._written, self._refused = 0.0, False
         self._lost = ""
         self._callback = keras.callbacks.LambdaCallback(on_epoch_end=self._end_of_epoch)
         self._before = 0  # steps of train functions that were made anew since
@@ -205,7 +205,7 @@ class Watch:
     def _make_two(self) -> None:
         model = self._model
         compiled = bool(model.jit_compile) and not model.run_eagerly
-        self._before, self._read_to = self.steps, 0
+        self._before, self._read_to, self._refused = self.steps, 0, False
         self._passing = Passing() if self._passes else None
         self._instruments = Instruments(model, static=compiled)
         self._budget.build_again()
@@ -286,7 +286,7 @@ class Watch:
         While that is built nothing tells, but no batch is lost yet; what XLA refuses is told only
         when it runs. An operation that fails later tells who made it.
         """
-        if self._model.run_eagerly:
+        if self._model.run_eagerly or self._refused:
             return False
         if isinstance(error, tf.errors.OpError) and not self._model.jit_compile:
             return _is_of_ours(error)
@@ -294,6 +294,7 @@ class Watch:
 
     def _without_hood(self, iterator: Any, error: Exception) -> Any:
         """Trains on as the model does by itself; if it is not to blame, says what we missed."""
+        self._refused = True  # a graph that could not be built once is never built as if anew
         with muted():  # the model's Python has run, and printed, before
             logs = self._shut(iterator)
         self._give_up(error)
