@@ -268,7 +268,8 @@ def test_what_cannot_be_run_is_refused(
 
 
 TRAINS = """
-import keras, numpy as np
+import numpy as np
+from tensorflow import keras
 model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
 history = model.fit(np.ones((64, 2)), np.ones(64), batch_size=1, epochs=5000, verbose=0)

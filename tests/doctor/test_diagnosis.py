@@ -12,7 +12,7 @@ import pytest
 from cases import FINE, classes, dense, training
 
 import gatescope as gs
-from gatescope.doctor import proof
+from gatescope.doctor import bench, proof
 from gatescope.doctor.bench import trial
 from gatescope.doctor.changes import Specimen
 from gatescope.doctor.diagnosis import Diagnosis, concluded, diagnose_run, grouped, ranked
@@ -115,6 +115,25 @@ def test_a_diagnosis_as_json_and_as_a_page() -> None:
     page = html(told)
     assert "&lt;digits&gt;" in page and "<digits>" not in page and "<script" not in page
     assert told.findings[0].cause.split("'")[0][:20] in page
+
+
+def test_the_loss_of_a_copy_is_that_of_fit_without_penalties() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(
+                1, activation="sigmoid", kernel_regularizer=keras.regularizers.L2(9)
+            ),
+        ]
+    )
+    model.compile("sgd", "binary_crossentropy")
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)  # labels without an axis of their own
+    model.fit(x, y, verbose=0)
+    predicted = model.predict(x, verbose=0)
+    p = predicted[:, 0]
+    expected = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
+    assert bench._loss_of(model, y, predicted) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_network_that_fails_for_no_known_reason_is_not_called_healthy() -> None:

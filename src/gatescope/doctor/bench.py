@@ -191,14 +191,14 @@ def _measured(model: Any, changed: Specimen, original: Specimen) -> dict[str, An
             _skill(one, np.asarray(told), changed) for one, told in zip(y, outputs, strict=True)
         ]))  # fmt: skip
         if name == "skill" and len(outputs) == 1 and callable(model.loss):
-            found["loss"] = float(np.mean(_loss_of(model, y[0], outputs[0])))
+            found["loss"] = _loss_of(model, y[0], outputs[0])
     return found
 
 
-def _loss_of(model: Any, y: Any, predicted: Any) -> Any:
-    import keras
-
-    return np.asarray(keras.losses.get(model.loss)(y, predicted))
+def _loss_of(model: Any, y: Any, predicted: Any) -> float:
+    """The loss as `fit` computes it, without penalties, which a remedy may have changed."""
+    whole = model.compute_loss(y=y, y_pred=predicted, training=False)
+    return float(whole) - float(sum(model.losses, 0.0))
 
 
 def _skill(y: Any, predicted: Any, specimen: Specimen) -> float:

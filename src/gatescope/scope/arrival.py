@@ -30,10 +30,14 @@ def on_import(package: str, work: Callable[[], None]) -> Callable[[], None]:
 
 @final
 class _Finder:
-    """Finds nothing itself: lets the others find the package, and is told when it has run."""
+    """Finds nothing itself: lets the others find the package, and is told when it has run.
+
+    It stays until then, for who asks where a package is need not import it.
+    """
 
     def __init__(self, package: str, work: Callable[[], None]) -> None:
         self._package, self._work = package, work
+        self._asking = False
 
     def leave(self) -> None:
         if self in sys.meta_path:
@@ -42,10 +46,13 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != self._package:
+        if name != self._package or self._asking:
             return None
-        self.leave()
-        spec = find_spec(name)
+        self._asking = True  # the others, of whom this is one
+        try:
+            spec = find_spec(name)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
             self._follow(spec.loader)
         return spec
@@ -55,6 +62,7 @@ class _Finder:
 
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module  # type: ignore[attr-defined]
+            self.leave()
             execute(module)
             self._work()
 
