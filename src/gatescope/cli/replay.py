@@ -9,7 +9,8 @@ import typer
 
 from gatescope.cli.files import writable
 from gatescope.cli.runs import RunsOption, find_run
-from gatescope.cli.terminal import engine_starting, notes, output, printable, spinner
+from gatescope.cli.terminal import engine_starting, output, printable, spinner
+from gatescope.cli.trace import draw
 
 
 def replay(
@@ -40,13 +41,6 @@ def replay(
     if verification:
         print(printable(f"\n{verification}"))
     if html:
-        _draw(found.trace.to_html(layer or None), html)
+        draw(found.trace, layer, html)
     if verification and not verification.ok:
         raise typer.Exit(1)
-
-
-def _draw(page: str, html: Path) -> None:
-    from gatescope.runs.files import atomic_write
-
-    atomic_write(html, page.encode("utf-8", "replace"))
-    notes().print(f"drawn in {printable(str(html))}", markup=False, soft_wrap=True)

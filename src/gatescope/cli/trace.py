@@ -82,7 +82,7 @@ def trace(
     else:
         _print(told, traced, verification)
     if html:
-        _draw(traced, layer, html)
+        draw(traced, layer, html)
     if verification and not verification.ok:
         raise typer.Exit(1)
 
@@ -191,7 +191,8 @@ def _print_json(traced: Trace, verification: Verification | None) -> None:
     print(json.dumps(told, allow_nan=False))
 
 
-def _draw(traced: Trace, layer: str, html: Path) -> None:
+def draw(traced: Trace, layer: str, html: Path) -> None:
+    """Writes the page of a trace, and says where; what `gatescope replay` shows is one, too."""
     from gatescope.runs.files import atomic_write
 
     atomic_write(html, traced.to_html(layer or None).encode("utf-8", "replace"))

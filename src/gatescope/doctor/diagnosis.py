@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from gatescope.doctor.changes import Specimen
 from gatescope.doctor.evidence import Evidence, Layer
 from gatescope.doctor.finding import SCHEMA, Change, Finding
 from gatescope.doctor.outcome import Outcome
-from gatescope.doctor.proof import Bench, prove
+from gatescope.doctor.proof import Bench, is_worth_trying, prove
 from gatescope.doctor.rules import RULES, dynamics
 from gatescope.doctor.script import LayerCall, edits
 from gatescope.errors import UsageError
@@ -21,7 +21,6 @@ from gatescope.runs.open import Run, open_run
 
 BUDGET = 60.0
 """Seconds that proofs may take."""
-_WORTH_TRYING = 0.25
 _WORTH_SAYING = 0.25
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
 _DYNAMICS = dynamics.__name__
@@ -190,14 +189,9 @@ def concluded(
         bench: A child process that has the specimen already.
     """
     findings = ranked(examine(case))
-    worth = [one for one in findings if one.changes and one.confidence >= _WORTH_TRYING]
-    worth = [one for one in worth if one.kind == "training"]
-    if specimen is not None and worth:
-        if bench is not None:
-            findings = ranked(prove(bench, findings, fine=case.fine, quick=_WORTH_TRYING))
-        else:
-            with Bench(specimen, seconds) as own:
-                findings = ranked(prove(own, findings, fine=case.fine, quick=_WORTH_TRYING))
+    if specimen is not None and any(map(is_worth_trying, findings)):
+        with nullcontext(bench) if bench else Bench(specimen, seconds) as used:
+            findings = ranked(prove(used, findings, fine=case.fine))
     return Diagnosis(name, tuple(grouped(findings)), case.outcome, tuple(notes), seen(case))
 
 
@@ -287,14 +281,10 @@ def _calls(layers: Sequence[Layer]) -> dict[str, LayerCall]:
     return {
         layer.name: LayerCall(
             layer.kind, layer.name, kinds[:place].count(layer.kind), kinds.count(layer.kind),
-            _settings(layer.config),
+            dict(layer.config),
         )
         for place, layer in enumerate(layers)
     }  # fmt: skip
-
-
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(config)
 
 
 def seen(case: Evidence) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ _WORTH = 0.03  # of the way from guessing to perfect: a smaller gain is none tha
 _WORTH_FINE = 0.1  # where the network does well anyway
 _LOWER = 0.7  # of the original's loss, where the skill is the same
 _MOST_TRIED = 8
+_WORTH_TRYING = 0.25
 
 
 @dataclass(frozen=True)
@@ -147,23 +148,24 @@ def _plain(value: Any) -> Any:
 Said = Callable[[str], None]
 
 
-def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool, quick: float) -> list[Finding]:
+def is_worth_trying(finding: Finding) -> bool:
+    """Whether a proof could tell anything of a finding."""
+    sure = finding.confidence >= _WORTH_TRYING
+    return bool(finding.changes) and sure and finding.kind == "training"
+
+
+def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Finding]:
     """Tries the remedies of findings, the surest first, as long as there is time.
 
     Args:
         bench: The child process.
         findings: What rules found, the surest first.
         fine: Whether the network does well already.
-        quick: Confidence from which a remedy is worth trying.
 
     Returns:
         The findings in the same order, those that were tried with their proofs.
     """
-    tried = [
-        one
-        for one in findings
-        if one.changes and one.confidence >= quick and one.kind == "training"
-    ][:_MOST_TRIED]
+    tried = [one for one in findings if is_worth_trying(one)][:_MOST_TRIED]
     if not tried:
         return list(findings)
     base, seeds = _originals(bench)

@@ -150,7 +150,7 @@ class BadStep:
         self._structure = tf.nest.map_structure(_specification, data)
         parts = [part for part in tf.nest.flatten(data, expand_composites=True) if part is not None]
         if [copy.dtype for copy in self._batch] != [part.dtype for part in parts]:
-            self._batch = [_dynamic(part.dtype) for part in parts]
+            self._batch = [of_any_shape(part.dtype) for part in parts]
         return parts
 
     def _take_batch(self, parts: Sequence[Any]) -> None:
@@ -170,7 +170,7 @@ class Copies:
         self._buffers = {
             kind: tf.Variable(tf.zeros([_size(some)], kind), trainable=False)
             if static
-            else _dynamic(kind)
+            else of_any_shape(kind)
             for kind, some in self._kinds.items()
         }
 
@@ -264,7 +264,7 @@ def _copy(variable: Any) -> tf.Variable:
     return tf.Variable(tf.zeros(variable.shape, variable.dtype), trainable=False)
 
 
-def _dynamic(dtype: Any) -> tf.Variable:
+def of_any_shape(dtype: Any) -> tf.Variable:
     """A variable of any shape, which takes no memory until it is written to."""
     empty = tf.zeros([0], dtype)
     return tf.Variable(empty, trainable=False, shape=tf.TensorShape(None), validate_shape=False)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from gatescope.runs.record import KEEP_CAP, RunWriter
-from gatescope.scope.bad_step import seldom
+from gatescope.scope.bad_step import of_any_shape, seldom
 
 BATCHES = 8
 """Batches that are kept of data that passes."""
@@ -115,7 +115,7 @@ class Passing:
             if self._paths != [path for path, _ in flat]:
                 self._paths = [path for path, _ in flat]
                 self._batches = [
-                    [_any_shape(part.dtype) for _, part in flat] for _ in range(BATCHES)
+                    [of_any_shape(part.dtype) for _, part in flat] for _ in range(BATCHES)
                 ]
 
         def copy(batch: Sequence[tf.Variable]) -> Callable[[], tf.Tensor]:
@@ -226,8 +226,3 @@ def _joined(path: str, parts: Sequence[npt.NDArray[Any]]) -> Arrays:
 
 def _rows(arrays: Arrays) -> int:
     return max((len(array) for array in arrays.values() if array.ndim), default=0)
-
-
-def _any_shape(dtype: Any) -> tf.Variable:
-    empty = tf.zeros([0], dtype)
-    return tf.Variable(empty, trainable=False, shape=tf.TensorShape(None), validate_shape=False)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,16 +180,11 @@ def retrace(model: keras.Model, kept: KeptStep) -> Trace:
     """
     if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    with unchanged(alive(), ()), _as_it_was(model, kept):
+    with unchanged(alive(), ()):
+        _assign(state_of(model), kept.variables)
+        _assign(_optimizers_variables(model), kept.optimizer)
         x, y, weight = keras.utils.unpack_x_y_sample_weight(kept.batch)
         return trace(model, x, y, sample_weight=weight, training=True)
-
-
-@contextmanager
-def _as_it_was(model: keras.Model, kept: KeptStep) -> Iterator[None]:
-    _assign(state_of(model), kept.variables)
-    _assign(_optimizers_variables(model), kept.optimizer)
-    yield
 
 
 def _optimizers_variables(model: keras.Model) -> list[Any]:
