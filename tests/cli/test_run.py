@@ -289,6 +289,8 @@ def test_a_long_script_is_limited_by_time_and_by_epochs(tmp_path: Path) -> None:
     timed, limited = runs_in(tmp_path / "runs")
     assert limited.name == timed.name == "short"
     assert limited.kept == [] and timed.kept != []
+    assert timed.fact("cut") == "--seconds"
+    assert limited.fact("cut") == "at most 2 of 5000 epochs"
     assert int(done.stdout) == 2
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from cases import FINE, classes, dense, training
+from cases import FAILS, FINE, classes, dense, falling, training
 
 import gatescope as gs
 from gatescope.doctor import bench, proof
 from gatescope.doctor.bench import trial
 from gatescope.doctor.changes import Specimen
-from gatescope.doctor.diagnosis import Diagnosis, concluded, diagnose_run, grouped, ranked
+from gatescope.doctor.diagnosis import (
+    Diagnosis,
+    concluded,
+    diagnose_run,
+    examine,
+    grouped,
+    ranked,
+)
 from gatescope.doctor.evidence import Sample
 from gatescope.doctor.finding import Change, Finding, Proof
 from gatescope.doctor.proof import Result, compared, in_words
@@ -134,6 +141,16 @@ def test_the_loss_of_a_copy_is_that_of_fit_without_penalties() -> None:
     p = predicted[:, 0]
     expected = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
     assert bench._loss_of(model, y, predicted) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_training_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() -> None:
+    told = training("sparse_categorical_crossentropy", fit={"epochs": 2, "samples": 200})
+    whole = classes(FAILS, training=told, losses=falling(20))
+    assert "too_few_epochs" in {one.rule for one in examine(whole)}
+    cut = replace(whole, cut="--seconds")
+    assert not cut.fails and "too_few_epochs" not in {one.rule for one in examine(cut)}
+    (note,) = concluded("it", cut, None).notes
+    assert note == "it was cut short (--seconds): what it would have learned later is not known"
 
 
 def test_a_network_that_fails_for_no_known_reason_is_not_called_healthy() -> None:

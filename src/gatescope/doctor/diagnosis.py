@@ -192,6 +192,11 @@ def concluded(
     if specimen is not None and any(map(is_worth_trying, findings)):
         with nullcontext(bench) if bench else Bench(specimen, seconds) as used:
             findings = ranked(prove(used, findings, fine=case.fine))
+    if case.cut:
+        notes = (
+            *notes,
+            f"it was cut short ({case.cut}): what it would have learned later is not known",
+        )
     return Diagnosis(name, tuple(grouped(findings)), case.outcome, tuple(notes), seen(case))
 
 

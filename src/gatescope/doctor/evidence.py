@@ -203,6 +203,7 @@ class Evidence:
         bad: What is known of the first step that was not finite: `step`, `layer`, `op`, `told`.
         script: The user's script.
         crash: What ended it.
+        cut: By what it was ended before its own end, such as `--seconds`; empty where it was not.
         outcome: How well the network does, beside what is easy.
     """
 
@@ -218,6 +219,7 @@ class Evidence:
     bad: Mapping[str, Any] | None = None
     script: Script | None = None
     crash: Crash | None = None
+    cut: str = ""
     outcome: Outcome | None = None
 
     @property
@@ -228,7 +230,9 @@ class Evidence:
     @property
     def fails(self) -> bool:
         """Whether it is known not to learn, or to do worse than a simple model."""
-        return self.bad is not None or (self.outcome is not None and self.outcome.fails)
+        # What was cut short may have learned later.
+        shown = self.outcome is not None and self.outcome.fails and not self.cut
+        return self.bad is not None or shown
 
     @property
     def fine(self) -> bool:

@@ -55,6 +55,7 @@ def from_run(run: Run) -> Evidence:
         bad=_bad(run),
         script=Script(run.script["path"], run.script["text"]) if run.script else None,
         crash=_crash(run),
+        cut=str(run.fact("cut") or ""),
     )
     return replace(case, outcome=judge(case))
 

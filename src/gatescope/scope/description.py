@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,19 @@ def describe_training(model: keras.Model, given: Mapping[str, Any]) -> dict[str,
         "steps_per_execution": model.steps_per_execution,
         "fit": {**settings, **data},
     }
+
+
+def cut_by(deadline: float | None, epochs: int) -> str | None:
+    """What ended a training before its own end; None where nothing did.
+
+    Args:
+        deadline: When trainings are to end, by `time.monotonic`.
+        epochs: How many were asked for.
+    """
+    if deadline is not None and time.monotonic() > deadline:
+        return "--seconds"
+    most = keras.config.max_epochs()
+    return f"at most {most} of {epochs} epochs" if most and most < epochs else None
 
 
 def describe_optimizer(optimizer: Any) -> dict[str, object]:

@@ -14,7 +14,12 @@ import tensorflow as tf
 from gatescope.runs.record import RunWriter, start_run
 from gatescope.scope.budget import Budget
 from gatescope.scope.crash import calling_line, describe_crash, main_script
-from gatescope.scope.description import describe_layers, describe_model, describe_optimizer
+from gatescope.scope.description import (
+    cut_by,
+    describe_layers,
+    describe_model,
+    describe_optimizer,
+)
 from gatescope.scope.instruments import RING, Instruments
 from gatescope.scope.keeping import keep_model
 from gatescope.scope.statistics import STATISTICS
@@ -136,6 +141,9 @@ class Loop:
         counts = {"steps": self._steps, "probed": self._probed, "cost": self._budget.cost}
         self.run.fact("watch", counts)
         self.run.fact("lost", self._lost())
+        cut = cut_by(self._session.deadline, epochs=1)
+        if cut:
+            self.run.fact("cut", cut)
         if error is None:
             self.run.finish("finished")
             return

@@ -21,7 +21,12 @@ from gatescope.errors import UsageError
 from gatescope.runs.record import RunWriter, Status, start_run
 from gatescope.scope.budget import Budget
 from gatescope.scope.crash import calling_line, describe_crash, main_script
-from gatescope.scope.description import describe_layers, describe_model, describe_training
+from gatescope.scope.description import (
+    cut_by,
+    describe_layers,
+    describe_model,
+    describe_training,
+)
 from gatescope.scope.instruments import RING, Instruments
 from gatescope.scope.keeping import Passing, keep_passed, keep_start
 from gatescope.scope.muting import Muting, muted
@@ -149,7 +154,7 @@ class Watch:
         self._plain: Callable[[Any], Any] = _not_made
         self._looking: Callable[[Any], Any] = _not_made
         self._muting = Muting()
-        self._read_at, self._read_to, self._epoch = 0.0, 0, 0
+        self._read_at, self._read_to, self._epoch, self._asked = 0.0, 0, 0, 1
         self._written, self._refused = 0.0, False
         self._lost = ""
         self._callback = keras.callbacks.LambdaCallback(on_epoch_end=self._end_of_epoch)
@@ -408,6 +413,7 @@ class Watch:
         """Starts a run."""
         self.end("finished")
         self._epoch = int(given.get("initial_epoch", 0))
+        self._asked = int(given.get("epochs", 1))
         self.run = start_run(
             self._runs,
             self._name,
@@ -464,6 +470,9 @@ class Watch:
         counts = self._count()
         if not self.run or not self._instruments:
             return
+        cut = cut_by(self.deadline, self._asked)
+        if cut:
+            self.run.fact("cut", cut)
         self._lost = self._instruments.lost
         self.run.fact("watch", counts | ({"lost": self._lost} if self._lost else {}))
         if self._passing and self._passes:

@@ -69,7 +69,7 @@ def batch_too_small(case: Evidence) -> Iterator[Finding]:
 def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     """A training that ended while it was getting better."""
     training, loss = case.training, case.losses
-    if not training or not training.epochs or loss is None or case.fine:
+    if not training or not training.epochs or loss is None or case.fine or case.cut:
         return
     known = loss.finite.y
     if len(known) < 2 or len(known) > 20 * _FEW_STEPS:
