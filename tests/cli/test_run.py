@@ -142,6 +142,8 @@ def test_what_evaluate_said_after_a_training_is_added(both: Both) -> None:
     told = zip(events["kind"], events["content"], strict=True)
     (content,) = [one for kind, one in told if kind == "evaluate"]
     assert str(content["result"]) in both.shut["dense_classifier"]["out"]
+    assert content["kept"]["file"] == "evaluate.npz"
+    assert "evaluate.npz" in both.runs("dense_classifier")[0].kept
 
 
 class Answer(NamedTuple):

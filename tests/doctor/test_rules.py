@@ -155,6 +155,39 @@ def _apart(shift: float) -> Evidence:
     return _sample(case, x_val=(x,), y_val=(case.sample.y[0][:60],))
 
 
+def _asked(name: str, share: float = 0.0, shift: float = 0.0) -> Evidence:
+    """A trained network that is asked about its own samples and others."""
+    case = classes()
+    assert case.sample
+    x, y = case.sample.x[0], case.sample.y[0]
+    old = x[: int(60 * share)]
+    new = RNG.normal(size=(60 - len(old), 8)) + y[: 60 - len(old), None]
+    both = np.concatenate([old, new]).astype(np.float32) + np.float32(shift)
+    return replace(case, asked={name: Sample((both,), (y[:60],))})
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict"])
+def test_what_is_asked_after_training_is_held_out_data(name: str) -> None:
+    (told,) = found("splits_scaled_apart", _asked(name, shift=50))
+    assert told.cause == f"{name}'s inputs have another scale than those of training"
+    assert not found("splits_scaled_apart", _asked(name))
+    leaks = found("split_leaks", _asked(name, share=0.5))
+    assert [one.cause for one in leaks] == [
+        "50% of evaluate's samples are in the training data, too"
+    ] * (name == "evaluate")
+    case = _asked(name)
+    assert case.sample
+    everything = Sample((np.concatenate([case.sample.x[0], case.asked[name].x[0]]),))
+    assert not found("split_leaks", replace(case, asked={name: everything}))
+
+
+def test_the_line_that_scales_training_inputs_alone_is_named() -> None:
+    text = "x = scaler.fit_transform(x)\nmodel.fit(x, y)\nmodel.evaluate(x_test, y_test)\n"
+    case = replace(_asked("evaluate", shift=50), script=Script("train.py", text))
+    (told,) = found("splits_scaled_apart", case)
+    assert told.focus == "line:1"
+
+
 def _with_label() -> Evidence:
     case = classes()
     assert case.sample

@@ -44,11 +44,17 @@ def apply(specimen: Specimen, changes: Sequence[Change]) -> Specimen:
         NotApplicable: One cannot be made to a copy.
     """
     for change in changes:
-        root = "layer" if change.layer is not None else change.target.partition(".")[0]
-        if root not in _APPLIERS:
+        if not is_applicable(change):
             raise NotApplicable(f"{change.target} is nothing that a copy has")
+        root = "layer" if change.layer is not None else change.target.partition(".")[0]
         specimen = _APPLIERS[root](specimen, change)
     return specimen
+
+
+def is_applicable(change: Change) -> bool:
+    """Whether a copy has what a change is about; whether it can be made shows in the trial."""
+    root = "layer" if change.layer is not None else change.target.partition(".")[0]
+    return root in _APPLIERS and (root != "data" or change.value in _DATA)
 
 
 def _of_layer(specimen: Specimen, change: Change) -> Specimen:
@@ -160,8 +166,6 @@ def _of_fit(specimen: Specimen, change: Change) -> Specimen:
 
 
 def _of_data(specimen: Specimen, change: Change) -> Specimen:
-    if change.value not in _DATA:
-        raise NotApplicable(f"{change.value} is nothing that can be done to a copy of the data")
     return replace(specimen, sample=_DATA[change.value](specimen.sample))
 
 

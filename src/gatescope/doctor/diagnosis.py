@@ -10,12 +10,13 @@ from typing import Any
 
 from gatescope.doctor import gather
 from gatescope.doctor.changes import Specimen
+from gatescope.doctor.edits import edits
 from gatescope.doctor.evidence import Evidence, Layer
 from gatescope.doctor.finding import SCHEMA, Change, Finding
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
 from gatescope.doctor.rules import RULES, dynamics
-from gatescope.doctor.script import LayerCall, edits
+from gatescope.doctor.script import LayerCall
 from gatescope.errors import UsageError
 from gatescope.runs.open import Run, open_run
 

@@ -200,6 +200,7 @@ class Evidence:
         probes: By layer and statistic of `STATISTICS`.
         batches: Statistics of inputs and targets (`BATCH_STATISTICS`).
         sample: Some of the data.
+        asked: What the trained model was asked about later, by `evaluate` and `predict`.
         bad: What is known of the first step that was not finite: `step`, `layer`, `op`, `told`.
         script: The user's script.
         crash: What ended it.
@@ -216,6 +217,7 @@ class Evidence:
     probes: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     batches: Mapping[str, Curve] = field(default_factory=dict)
     sample: Sample | None = None
+    asked: Mapping[str, Sample] = field(default_factory=dict)
     bad: Mapping[str, Any] | None = None
     script: Script | None = None
     crash: Crash | None = None

@@ -52,6 +52,7 @@ def from_run(run: Run) -> Evidence:
         probes=_probes(run),
         batches=_batches(run),
         sample=_kept_sample(run.folder / "kept", float(fit.get("validation_split") or 0)),
+        asked=_asked(run.folder / "kept"),
         bad=_bad(run),
         script=Script(run.script["path"], run.script["text"]) if run.script else None,
         crash=_crash(run),
@@ -250,6 +251,18 @@ def _kept_sample(folder: Path, split: float) -> Sample | None:
             if found:
                 parts[part + suffix] = found
     return sample_of(parts, split) if "x" in parts else None
+
+
+def _asked(folder: Path) -> dict[str, Sample]:
+    """Samples of what the trained model was asked about, other than what it was trained on."""
+    found = {}
+    trained = _arrays_in(folder / _KEPT_DATA[""], "x")
+    for name in ("evaluate", "predict"):
+        x, y = (_arrays_in(folder / f"{name}.npz", part) for part in "xy")
+        same = len(x) == len(trained) and all(map(np.array_equal, x, trained))
+        if x and not same:
+            found[name] = Sample(tuple(map(_capped, x)), tuple(map(_capped, y)))
+    return found
 
 
 def _arrays_in(file: Path, part: str) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from gatescope.doctor.changes import Specimen
+from gatescope.doctor.changes import Specimen, is_applicable
 from gatescope.doctor.finding import Change, Finding, Proof
 
 STEPS = 300
@@ -151,7 +151,8 @@ Said = Callable[[str], None]
 def is_worth_trying(finding: Finding) -> bool:
     """Whether a proof could tell anything of a finding."""
     sure = finding.confidence >= _WORTH_TRYING
-    return bool(finding.changes) and sure and finding.kind == "training"
+    known = bool(finding.changes) and all(map(is_applicable, finding.changes))
+    return known and sure and finding.kind == "training"
 
 
 def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Finding]:

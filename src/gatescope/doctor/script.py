@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gatescope.doctor.finding import Change, Place
+from gatescope.doctor.finding import Place
 
 POSITIONS = {
     "Dense": ("units", "activation", "use_bias"),
@@ -28,6 +28,9 @@ POSITIONS = {
     "Embedding": ("input_dim", "output_dim"),
     "compile": ("optimizer", "loss", "loss_weights", "metrics"),
     "fit": ("x", "y", "batch_size", "epochs"),
+    "train_on_batch": ("x", "y"),
+    "evaluate": ("x", "y"),
+    "predict": ("x",),
     "Adam": ("learning_rate", "beta_1", "beta_2"),
     "RMSprop": ("learning_rate", "rho", "momentum"),
     "SGD": ("learning_rate", "momentum"),
@@ -165,6 +168,50 @@ class Script:
             return -value if isinstance(value, int | float) else None
         return node.value if isinstance(node, ast.Constant) else None
 
+    def assigned(self, name: str) -> list[ast.Assign]:
+        """Assignments to a name, alone or among others, in the order of the source."""
+        found = [
+            node
+            for node in ast.walk(self.tree or ast.Module([], []))
+            if isinstance(node, ast.Assign)
+            and any(
+                isinstance(to, ast.Name) and to.id == name and isinstance(to.ctx, ast.Store)
+                for target in node.targets
+                for to in ast.walk(target)
+            )
+        ]
+        return sorted(found, key=lambda node: node.lineno)
+
+    def scope(self, node: ast.AST) -> ast.AST | None:
+        """The innermost function that a node stands in; None at the top."""
+        line = getattr(node, "lineno", 0)
+        holders = [
+            one
+            for one in ast.walk(self.tree or ast.Module([], []))
+            if isinstance(one, ast.FunctionDef) and one.lineno < line <= (one.end_lineno or 0)
+        ]
+        return max(holders, key=lambda one: one.lineno, default=None)
+
+    def imported(self) -> set[str]:
+        """The names that imports bind."""
+        tree = self.tree or ast.Module([], [])
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        found = [(node, one) for node in nodes for one in node.names]
+        return {
+            one.asname or (one.name.partition(".")[0] if isinstance(node, ast.Import) else one.name)
+            for node, one in found
+        }
+
+    def importing(self, text: str) -> Edit:
+        """An import after those at the top of the script, or as its first statement."""
+        body = self.tree.body if self.tree else []
+        imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        if imports:
+            last = imports[-1].end_lineno or imports[-1].lineno
+            at = self._starts[last] if last < len(self._starts) else len(self._bytes)
+            return Edit(at, at, f"{text}\n", last)
+        return self.inserting(body[0].lineno if body else 1, text)
+
     def resolved(self, node: ast.expr | None) -> ast.expr | None:
         """What was assigned to a name, where that was done once; else the expression itself."""
         if not isinstance(node, ast.Name) or self.tree is None:
@@ -289,237 +336,3 @@ def _passes_on(node: ast.Assign, call: ast.Call) -> bool:
         and len(outer.args) == 1
         and ast.unparse(outer.args[0]) == ast.unparse(node.targets[0])
     )
-
-
-Writer = Callable[[Script, Change], Iterator[Edit]]
-
-
-def edits(script: Script, change: Change, layers: dict[str, LayerCall]) -> list[Edit]:
-    """What a change does to the source; nothing where its place is not found.
-
-    Args:
-        script: The source.
-        change: The change.
-        layers: What is known of each layer, by name.
-    """
-    if script.tree is None:
-        return []
-    if change.layer is not None:
-        return _of_layer(script, change, layers.get(change.layer))
-    root = change.target.partition(".")[0].partition(":")[0]
-    return list(_WRITERS.get(root, _of_compile)(script, change))
-
-
-def _of_layer(script: Script, change: Change, asked: LayerCall | None) -> list[Edit]:
-    call = script.layer(asked) if asked else None
-    if change.setting == "trainable" and (call is None or argument(call, "trainable") is None):
-        return _unfreezing(script)
-    if call is None:
-        return []
-    if change.action == "remove":
-        edit = script.removing(call)
-        return [edit] if edit else []
-    if change.action == "insert":
-        return _inserted(script, call, str(change.value["call"]))
-    return [script.setting(call, change.setting, written(change.value))]
-
-
-def _unfreezing(script: Script) -> list[Edit]:
-    """Lines such as `layer.trainable = False`."""
-    return [
-        script.replacing(node.value, "True")
-        for node in ast.walk(script.tree or ast.Module([], []))
-        if isinstance(node, ast.Assign)
-        and any(isinstance(to, ast.Attribute) and to.attr == "trainable" for to in node.targets)
-        and script.constant(node.value) is False
-    ]
-
-
-def _inserted(script: Script, call: ast.Call, text: str) -> list[Edit]:
-    """Another layer after one of a list or a chain of calls."""
-    holder = script._holder(call)
-    _, end = script.span(call)
-    if isinstance(holder, ast.List):
-        return [Edit(end, end, f",\n{' ' * call.col_offset}{text}", call.lineno)]
-    if isinstance(holder, ast.Expr) and isinstance(holder.value, ast.Call):
-        model = ast.unparse(holder.value.func.value)  # type: ignore[attr-defined]
-        return [script.inserting((holder.end_lineno or holder.lineno) + 1, f"{model}.add({text})")]
-    return []
-
-
-def _of_optimizer(script: Script, change: Change) -> Iterator[Edit]:
-    call = script.compiling()
-    node = script.resolved(argument(call, "optimizer")) if call else None
-    if call is None:
-        made = script.calls(*OPTIMIZERS)
-        if made and change.setting:
-            yield script.setting(made[0], change.setting, written(change.value))
-        return
-    if not change.setting:
-        yield script.setting(call, "optimizer", _optimizer_text(change.value))
-    elif isinstance(node, ast.Call):
-        name = "lr" if argument(node, "lr") is not None else change.setting
-        yield script.setting(node, name, written(change.value))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        settings = {change.setting: change.value}
-        yield script.replacing(node, _optimizer_text({"name": node.value, **settings}))
-    else:
-        yield script.setting(call, "optimizer", f"keras.optimizers.Adam({written(change.value)})")
-
-
-def _optimizer_text(value: Any) -> str:
-    settings = dict(value) if isinstance(value, dict) else {"name": value}
-    name = settings.pop("name")
-    proper = next((one for one in OPTIMIZERS if one.casefold() == str(name).casefold()), name)
-    inside = ", ".join(f"{key}={written(one)}" for key, one in settings.items())
-    return f"keras.optimizers.{proper}({inside})" if inside else written(str(name))
-
-
-def _of_compile(script: Script, change: Change) -> Iterator[Edit]:
-    call = script.compiling()
-    if call is None:
-        return
-    value = change.value
-    if change.target == "loss.from_logits":
-        node = script.resolved(argument(call, "loss"))
-        if isinstance(node, ast.Call):
-            yield script.setting(node, "from_logits", written(value))
-        elif isinstance(node, ast.Constant):
-            yield script.replacing(node, _loss_text(str(node.value), value))
-        return
-    name = change.target.partition(".")[0]
-    yield script.setting(call, name, written(value))
-
-
-def _loss_text(name: str, logits: bool) -> str:
-    proper = "".join(part.capitalize() for part in name.split("_"))
-    proper = proper.replace("crossentropy", "Crossentropy")
-    return f"keras.losses.{proper}(from_logits={logits})"
-
-
-def _of_fit(script: Script, change: Change) -> Iterator[Edit]:
-    call = script.fitting()
-    if change.setting == "patience":
-        stopping = script.calls("EarlyStopping")
-        call = stopping[0] if stopping else None
-    if change.value == "balanced":
-        return  # a dictionary that only the labels can tell
-    if call is not None:
-        yield script.setting(call, change.setting, written(change.value))
-
-
-_DATA_LINES = {
-    "standardize": "{x} = ({x} - {x}.mean(axis=0)) / ({x}.std(axis=0) + 1e-7)",
-    "scale": "{x} = {x} / 255.0",
-    "drop_nan": "{x}, {y} = ({x}[ok], {y}[ok]) if not (ok := np.isfinite({x}.reshape(len({x}), -1))"
-    ".all(axis=1)).all() else ({x}, {y})",
-    "one_hot": "{y} = keras.utils.to_categorical({y})",
-    "integer": "{y} = {y}.argmax(axis=-1)",
-    "standardize_y": "{y} = ({y} - {y}.mean()) / {y}.std()",
-    "column": "{y} = {y}.reshape(-1, 1)",
-    "from_zero": "{y} = {y} - {y}.min()",
-    "yes_no": "{y} = ({y} > 0).astype('float32')",
-    "shuffle": "{x}, {y} = sklearn.utils.shuffle({x}, {y}, random_state=0)",
-}
-
-
-def _of_data(script: Script, change: Change) -> Iterator[Edit]:
-    """A line before the training, over the names that it is given."""
-    call = script.fitting()
-    if call is None or change.value not in _DATA_LINES:
-        return
-    names = [argument(call, name) for name in ("x", "y")]
-    x, y = (ast.unparse(node) if isinstance(node, ast.Name) else "" for node in names)
-    line = _DATA_LINES[change.value]
-    if x and (y or "{y}" not in line):
-        statement = _statement(script, call)
-        yield script.inserting(statement, line.format(x=x, y=y))
-
-
-def _statement(script: Script, call: ast.Call) -> int:
-    """The first line of the statement that a call stands in."""
-    if script.tree is None:
-        return call.lineno
-    holders = [
-        node.lineno
-        for node in ast.walk(script.tree)
-        if isinstance(node, ast.Expr | ast.Assign | ast.Return)
-        and node.lineno <= call.lineno <= (node.end_lineno or node.lineno)
-    ]
-    return max(holders, default=call.lineno)
-
-
-def _line_of(change: Change) -> tuple[int, str]:
-    where, _, name = change.target.partition(":")[2].partition(".")
-    return int(where), name
-
-
-def _of_keyword(script: Script, change: Change) -> Iterator[Edit]:
-    """A keyword of a call renamed, or taken out."""
-    line, name = _line_of(change)
-    for node in ast.walk(script.tree or ast.Module([], [])):
-        if not isinstance(node, ast.keyword) or node.arg != name or node.value.lineno != line:
-            continue
-        start = script._starts[node.lineno - 1] + node.col_offset
-        if change.action == "set":
-            yield Edit(start, start + len(name), str(change.value), line)
-            return
-        end = script.span(node.value)[1]
-        before = script._bytes[:start].rstrip()
-        yield Edit(len(before) - before.endswith(b","), end, "", line)
-        return
-
-
-def _of_method(script: Script, change: Change) -> Iterator[Edit]:
-    line, name = _line_of(change)
-    for call in script.calls(name):
-        if call.lineno == line and isinstance(call.func, ast.Attribute):
-            end = script.span(call.func)[1]
-            yield Edit(end - len(name), end, str(change.value), line)
-            return
-
-
-def _of_module(script: Script, change: Change) -> Iterator[Edit]:
-    line, name = _line_of(change)
-    new = str(change.value)
-    new = f"tensorflow.{new}" if name.startswith("tensorflow.") else new
-    for node in ast.walk(script.tree or ast.Module([], [])):
-        if isinstance(node, ast.ImportFrom) and (node.lineno, node.module) == (line, name):
-            start = script.span(node)[0] + len("from ")
-            yield Edit(start, start + len(name), new, line)
-
-
-def _of_constant(script: Script, change: Change) -> Iterator[Edit]:
-    line, name = _line_of(change)
-    for node in ast.walk(script.tree or ast.Module([], [])):
-        if isinstance(node, ast.Constant) and (node.lineno, node.value) == (line, name):
-            yield script.replacing(node, written(change.value))
-            return
-
-
-def _of_call(script: Script, change: Change) -> Iterator[Edit]:
-    line, name = _line_of(change)
-    for node in ast.walk(script.tree or ast.Module([], [])):
-        if isinstance(node, ast.Call) and node.lineno == line and argument(node, name) is not None:
-            text = change.value if isinstance(change.value, str) else written(change.value)
-            yield script.setting(node, name, text)
-            return
-
-
-_WRITERS: dict[str, Writer] = {
-    "optimizer": _of_optimizer,
-    "fit": _of_fit,
-    "data": _of_data,
-    "keyword": _of_keyword,
-    "method": _of_method,
-    "module": _of_module,
-    "constant": _of_constant,
-    "call": _of_call,
-}
-
-
-def written(value: Any) -> str:
-    """A value as Python."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -6,11 +6,12 @@ in a wrapper of ours, the script goes on.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, final
 from unittest.mock import patch
@@ -143,30 +144,37 @@ class Hood:
     def _evaluating(self, evaluate: Method) -> Method:
         @wraps(evaluate)
         def evaluated(model: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._is_inside():
-                return evaluate(model, *args, **kwargs)
-            with self._being_inside():
-                result = evaluate(model, *args, **kwargs)
-            self._harmlessly(self._was_evaluated, model, result)
-            return result
+            return self._asking("evaluate", evaluate, model, *args, **kwargs)
 
         return evaluated
-
-    def _was_evaluated(self, model: Any, result: Any) -> None:
-        """Adds what it came to to the model's last run."""
-        watch = watch_of(model)
-        if watch is None or watch.run is None:
-            return
-        values = result if isinstance(result, dict) else {"result": result}
-        watch.run.add_late("evaluate", max(0, watch.steps - 1), {**values, "at": calling_line()})
 
     def _predicting(self, predict: Method) -> Method:
         @wraps(predict)
         def predicted(model: Any, *args: Any, **kwargs: Any) -> Any:
-            with self._being_inside():
-                return predict(model, *args, **kwargs)
+            return self._asking("predict", predict, model, *args, **kwargs)
 
         return predicted
+
+    def _asking(self, name: str, ask: Method, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Asks a trained model, and adds what it is asked and what it tells to its last run."""
+        if self._is_inside():
+            return ask(model, *args, **kwargs)
+        with self._being_inside():
+            result = ask(model, *args, **kwargs)
+        self._harmlessly(
+            self._was_asked, name, model, result, partial(_bound, ask, model, args, kwargs)
+        )
+        return result
+
+    def _was_asked(
+        self, name: str, model: Any, result: Any, given: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        watch = watch_of(model)
+        if watch is None or (name == "predict" and name in watch.heard):
+            return  # predictions may be many
+        told = result if isinstance(result, dict) else {"result": result}
+        shown = told if name == "evaluate" else {}
+        watch.asked(name, given(), {**shown, "at": calling_line()})
 
     def _watch(self, model: Any) -> Watch | None:
         """The watch over a model, opened if there is none; none within another training."""
@@ -219,6 +227,13 @@ class Hood:
         if deadline is not None and time.monotonic() > deadline:
             self._session.note("the script was ended, for its time was up (--seconds)")
             raise TimeIsUp(0)
+
+
+def _bound(
+    method: Method, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Arguments by their names."""
+    return inspect.signature(method).bind(model, *args, **kwargs).arguments
 
 
 def watch_of(model: Any) -> Any:

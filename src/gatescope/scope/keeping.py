@@ -54,6 +54,21 @@ def keep_start(
     return kept
 
 
+def keep_asked(
+    run: RunWriter, name: str, given: Mapping[str, Any], cap: int = KEEP_CAP
+) -> dict[str, object] | None:
+    """Keeps a sample of what a trained model is asked about; nothing where that is no arrays.
+
+    Args:
+        run: The record, which may be finished.
+        name: `evaluate` or `predict`.
+        given: The arguments of that.
+        cap: Bytes that all of the run's files may have.
+    """
+    sample = draw([given.get("x"), given.get("y"), None], cap // (2 * _SHARE))
+    return None if sample is None else _keep_sample(run, name, *sample)
+
+
 def keep_model(run: RunWriter, model: keras.Model, cap: int) -> dict[str, object]:
     """Keeps a model: as `.keras`, or its weights alone where its classes forbid that."""
     size = sum(int(np.prod(one.shape)) * 4 for one in model.variables)

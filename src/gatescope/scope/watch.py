@@ -28,7 +28,7 @@ from gatescope.scope.description import (
     describe_training,
 )
 from gatescope.scope.instruments import RING, Instruments
-from gatescope.scope.keeping import Passing, keep_passed, keep_start
+from gatescope.scope.keeping import Passing, keep_asked, keep_passed, keep_start
 from gatescope.scope.muting import Muting, muted
 from gatescope.scope.replay import keep_bad_step
 from gatescope.scope.statistics import STATISTICS
@@ -122,6 +122,7 @@ class Watch:
         ran: All trainings so far.
         fitting: Whether `fit` is running.
         compiled_at: The line of the script that compiled the model, if that is known.
+        heard: What the model was asked after its last training: `evaluate`, `predict`.
         deadline: When trainings are to end, by `time.monotonic`; None lets them.
     """
 
@@ -143,6 +144,7 @@ class Watch:
         self.deadline = deadline
         self.fitting = False
         self.compiled_at: object = None
+        self.heard: set[str] = set()
         self._began = (0, 0)  # steps, and probed ones, before the present training
         self._keeps = keep_data
         self._passing: Passing | None = None
@@ -365,6 +367,23 @@ class Watch:
         with self._recorded():
             return fit(*given.args, **given.kwargs)
 
+    def asked(self, name: str, given: Mapping[str, Any], told: Mapping[str, object]) -> None:
+        """Adds to the last run what the model was asked about after it, and what it told.
+
+        Args:
+            name: `evaluate` or `predict`.
+            given: The arguments of that.
+            told: What came of it, and where it was asked.
+        """
+        if self.run is None:
+            return
+        first = name not in self.heard
+        self.heard.add(name)
+        kept = keep_asked(self.run, name, given) if first and self._keeps else None
+        if first or name == "evaluate":
+            content = {**told, **({"kept": kept} if kept else {})}
+            self.run.add_late(name, max(0, self.steps - 1), content)
+
     def train_on_batch(self, train: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """In place of the model's `train_on_batch`: all of them are one run, until `end`."""
         if self.run is None or not self.run.recording:
@@ -423,6 +442,7 @@ class Watch:
             argv=sys.argv,
         )
         self._began = (self.steps, self.probed)
+        self.heard.clear()
         self.ran.append(Ran(self.run, self))
         self.run.fact("called", {"compile": self.compiled_at, "training": calling_line()})
         if self._model.built:  # what is not is described when its first step is made

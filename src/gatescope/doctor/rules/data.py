@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gatescope.doctor.evidence import NORMALIZATIONS, Evidence
+from gatescope.doctor.edits import scaling
+from gatescope.doctor.evidence import NORMALIZATIONS, Evidence, Sample
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.outputs import asked
 from gatescope.doctor.rules.table import rule
+from gatescope.doctor.script import argument
 
 _SCALE = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs around 0 with deviation 1"
 _LARGE, _HUGE = (
@@ -20,6 +23,7 @@ _LARGE, _HUGE = (
 _SMALL = 0.02
 _PIXEL = 255
 _LEAKED = 0.2
+_FEW = 20  # samples, whose mean and deviation say little
 
 
 def _scales(case: Evidence) -> tuple[float, float, float] | None:
@@ -232,25 +236,46 @@ def labels_contradict(case: Evidence) -> Iterator[Finding]:
     )
 
 
+def held_out(case: Evidence) -> Iterator[tuple[str, Sample]]:
+    """Data that was not trained on, and whose: that of validation, and what came later."""
+    sample = case.sample
+    if sample is not None and sample.x_val:
+        yield "held-out", Sample(sample.x_val, sample.y_val)
+    for name, later in case.asked.items():
+        yield f"{name}'s", later
+
+
 @rule("Kaufman et al. 2012, Leakage in data mining")
 def split_leaks(case: Evidence) -> Iterator[Finding]:
     """Held-out samples that were trained on."""
     sample = case.sample
-    if sample is None or not sample.x_val or len(sample.x) != 1 or sample.one_x is None:
+    if sample is None or len(sample.x) != 1 or sample.one_x is None:
         return
-    parts = [np.ascontiguousarray(p[0].reshape(len(p[0]), -1)) for p in (sample.x, sample.x_val)]
-    keys = [[row.tobytes() for row in part] for part in parts]
-    if parts[0].dtype != parts[1].dtype or len(set(keys[0])) < 0.95 * len(keys[0]):
+    trained = _rows(sample.x[0])
+    if len(set(trained)) < 0.95 * len(trained):
         return  # rows of few values repeat by themselves
-    share = float(np.mean([key in set_of for set_of in [set(keys[0])] for key in keys[1]]))
-    if share < _LEAKED:
+    for what, held in held_out(case):
+        rows = _rows(held.x[0]) if held.x and held.x[0].dtype == sample.x[0].dtype else []
+        share = _share(rows, set(trained))
+        # What holds all that was trained on is all of the data, asked about on purpose.
+        whole = what != "held-out" and _share(trained, set(rows)) > 0.9
+        if share < _LEAKED or whole or what == "predict's":
+            continue
+        yield Finding(
+            cause=f"{share:.0%} of {what} samples are in the training data, too",
+            symptom="the score on held-out data says how well samples are remembered",
+            remedy="split before any copying or augmentation, and hold out what was not trained on",
+            confidence=0.85,
+        )
         return
-    yield Finding(
-        cause=f"{share:.0%} of the held-out samples are in the training data, too",
-        symptom="the score on held-out data says how well samples are remembered",
-        remedy="split before any copying or augmentation, and hold out what was not trained on",
-        confidence=0.85,
-    )
+
+
+def _rows(x: Any) -> list[bytes]:
+    return [row.tobytes() for row in np.ascontiguousarray(x.reshape(len(x), -1))]
+
+
+def _share(rows: list[bytes], known: set[bytes]) -> float:
+    return float(np.mean([row in known for row in rows])) if rows else 0.0
 
 
 @rule("Kaufman et al. 2012, Leakage in data mining")
@@ -280,20 +305,50 @@ def label_among_inputs(case: Evidence) -> Iterator[Finding]:
 def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
     """Held-out inputs on another scale than those of training."""
     sample = case.sample
-    if sample is None or not sample.x_val or sample.one_x is None or len(sample.x_val[0]) < 20:
+    if sample is None or sample.one_x is None:
         return
-    here, there = (np.asarray(p[0], np.float64) for p in (sample.x, sample.x_val))
-    if not (np.isfinite(here).all() and np.isfinite(there).all()) or here.std() == 0:
+    here = np.asarray(sample.one_x, np.float64)
+    for what, held in held_out(case):
+        there = np.asarray(held.one_x, np.float64) if held.one_x is not None else here[:0]
+        told = (
+            _apart(here, there) if len(there) >= _FEW and here.shape[1:] == there.shape[1:] else ""
+        )
+        if not told:
+            continue
+        yield Finding(
+            cause=f"{what} inputs have another scale than those of training",
+            symptom=f"the network sees what it never saw in training; {case.symptom}",
+            remedy="scale both with the mean and deviation of the training data",
+            confidence=0.88,
+            evidence=(told,),
+            changes=(Change("set", "data.x_val", "as_training"),),
+            focus=_scaled_at(case),
+        )
         return
-    apart = abs(there.mean() - here.mean()) / here.std()
-    factor = there.std() / here.std()
-    if apart < 3 and 1 / 3 < factor < 3:
-        return
-    yield Finding(
-        cause="held-out inputs have another scale than those of training",
-        symptom=f"the network sees what it never saw in training; {case.symptom}",
-        remedy="scale both with the mean and deviation of the training data",
-        confidence=0.88,
-        evidence=(f"deviation {there.std():.3g} against {here.std():.3g}, "
-                  f"mean {there.mean():.3g} against {here.mean():.3g}",),
-    )  # fmt: skip
+
+
+def _apart(here: Any, there: Any) -> str:
+    """How far held-out inputs are from those of training, in words; nothing where they are near."""
+    if not (np.isfinite(here).all() and np.isfinite(there).all()):
+        return ""
+    axes = 0 if here.ndim == 2 else None  # columns of a table have scales of their own
+    spread = np.atleast_1d(here.std(axes))
+    moves = spread > 0
+    if not moves.any():
+        return ""
+    apart = np.atleast_1d(np.abs(there.mean(axes) - here.mean(axes)))[moves] / spread[moves]
+    factor = np.atleast_1d(there.std(axes))[moves] / spread[moves]
+    if np.median(apart) < 2 and 1 / 3 < np.median(factor) < 3:
+        return ""
+    return (
+        f"deviation {there.std():.3g} against {here.std():.3g}, "
+        f"mean {there.mean():.3g} against {here.mean():.3g}"
+    )
+
+
+def _scaled_at(case: Evidence) -> str | None:
+    """The line that scales the inputs of training alone."""
+    call = case.script.fitting() if case.script else None
+    x = argument(call, "x") if call else None
+    how = scaling(case.script, x.id) if case.script and isinstance(x, ast.Name) else None
+    return f"line:{how[0]}" if how else None

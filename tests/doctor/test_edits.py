@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gatescope.doctor.edits import edits
 from gatescope.doctor.finding import Change
-from gatescope.doctor.script import LayerCall, Script, edits
+from gatescope.doctor.script import LayerCall, Script
 
 SCRIPT = """import keras
 from keras import layers
@@ -86,17 +87,77 @@ def test_a_layer_is_taken_out_with_its_line() -> None:
 
 
 def test_an_optimizer_by_its_name_becomes_one_with_settings() -> None:
-    text = 'model.compile("adam", "mse")\nmodel.fit(x, y)\n'
+    text = 'import keras\nmodel.compile("adam", "mse")\nmodel.fit(x, y)\n'
     change = Change("set", "optimizer.learning_rate", 0.1)
     new = 'model.compile(keras.optimizers.Adam(learning_rate=0.1), "mse")'
-    assert changed(change, text=text) == ([1], [new])
+    assert changed(change, text=text) == ([2], [new])
 
 
 def test_a_loss_by_its_name_becomes_one_with_logits() -> None:
-    text = 'm.compile(loss="sparse_categorical_crossentropy")\n'
+    text = 'import keras\nm.compile(loss="sparse_categorical_crossentropy")\n'
     change = Change("set", "loss.from_logits", True)
     new = "m.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))"
-    assert changed(change, text=text) == ([1], [new])
+    assert changed(change, text=text) == ([2], [new])
+
+
+@pytest.mark.parametrize(
+    ("first", "lines"),
+    [
+        ("import tensorflow as tf", ['m.compile(tf.keras.optimizers.Adam(learning_rate=0.1))']),
+        ("import tensorflow.keras as keras",
+         ["m.compile(keras.optimizers.Adam(learning_rate=0.1))"]),
+        ("from keras.models import Sequential",
+         ["import keras", "m.compile(keras.optimizers.Adam(learning_rate=0.1))"]),
+    ],
+)  # fmt: skip
+def test_new_lines_use_the_names_that_the_script_has(first: str, lines: list[str]) -> None:
+    text = f'{first}\nm = make()\nm.compile("adam")\nm.fit(x, y)\n'
+    assert changed(Change("set", "optimizer.learning_rate", 0.1), text=text)[1] == lines
+
+
+HELD_OUT = """import numpy as np
+from sklearn.preprocessing import StandardScaler
+x, x_test, y, y_test = load()
+model.fit(x, y, validation_data=(x_test, y_test))
+model.evaluate(x_test, y_test)
+later = load()
+model.predict(later)
+"""
+
+
+def test_held_out_data_is_changed_as_training_data_is() -> None:
+    assert changed(Change("set", "data.x", "standardize"), text=HELD_OUT)[1] == [
+        "mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-7",
+        "x = (x - mean) / deviation",
+        "x_test = (x_test - mean) / deviation",
+        "model.predict((later - mean) / deviation)",
+    ]
+    assert changed(Change("set", "data.y", "from_zero"), text=HELD_OUT)[1] == [
+        "least = y.min()",
+        "y = y - least",
+        "y_test = y_test - least",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scaled", "new"),
+    [
+        ("scaler = StandardScaler()\nx = scaler.fit_transform(x)", "scaler.transform({})"),
+        ("x = x.astype('float32') / 255", "{} / 255"),
+        ("x = (x / 255.0).reshape(-1, 28)", "{} / 255.0"),
+    ],
+)
+def test_held_out_data_is_scaled_as_training_data_was(scaled: str, new: str) -> None:
+    text = HELD_OUT.replace("model.fit", f"{scaled}\nmodel.fit", 1)
+    assert changed(Change("set", "data.x_val", "as_training"), text=text)[1] == [
+        f"model.fit(x, y, validation_data=({new.format('x_test')}, y_test))",
+        f"model.evaluate({new.format('x_test')}, y_test)",
+        f"model.predict({new.format('later')})",
+    ]
+    done = text.replace("model.fit", "x_test = scaler.transform(x_test)\nmodel.fit", 1)
+    assert changed(Change("set", "data.x_val", "as_training"), text=done)[1] == [
+        f"model.predict({new.format('later')})"
+    ]
 
 
 @pytest.mark.parametrize(
