@@ -182,7 +182,9 @@ def test_what_is_asked_after_training_is_held_out_data(name: str) -> None:
 
 
 def test_the_line_that_scales_training_inputs_alone_is_named() -> None:
-    text = "x = scaler.fit_transform(x)\nmodel.fit(x, y)\nmodel.evaluate(x_test, y_test)\n"
+    text = (
+        "x = scaler.fit_transform(x)\nmodel.fit(x, y, epochs=3)\nmodel.evaluate(x_test, y_test)\n"
+    )
     case = replace(_asked("evaluate", shift=50), script=Script("train.py", text))
     (told,) = found("splits_scaled_apart", case)
     assert told.focus == "line:1"
