@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatescope.scope.budget import Budget
+from gatescope.scope.budget import Budget, in_words
 
 
 def run(budget: Budget, calls: int, plain: float, looking: float, own: float = 0.0) -> list[bool]:
@@ -84,3 +84,23 @@ def test_first_calls_build_and_are_not_counted() -> None:
     budget.build_again()
     assert budget.is_first(False)
     assert budget.steps == 2
+
+
+def test_each_training_is_looked_at_early_as_long_as_that_takes_next_to_nothing() -> None:
+    budget, looked = Budget(0.02), 0
+    for _ in range(100):
+        budget.begin()
+        looked += any(run(budget, 4, 0.001, 0.051))
+    assert 8 <= looked <= 20  # half a second's worth, and what the budget has
+    assert in_words(*budget.since((0.0, 0.0))).startswith("0.")
+
+
+def test_what_a_training_took_is_told_from_its_beginning() -> None:
+    budget = Budget(0.05)
+    run(budget, 500, 1.0, 1.5)
+    mark = budget.mark
+    assert budget.since(mark) == (0.0, 0.0)
+    looks = run(budget, 500, 1.0, 1.5)
+    seconds, share = budget.since(mark)
+    assert seconds == pytest.approx(sum(looks) * 0.5)
+    assert share == pytest.approx(seconds / 500)

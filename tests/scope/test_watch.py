@@ -157,9 +157,65 @@ def test_what_it_cost_is_told(watch: Callable[..., Any]) -> None:
     opened = watch(model)
     model.fit(**given(epochs=4))
     assert str(opened).startswith("watched 'sequential")
-    assert f"{opened.probed} of 20 steps probed, for {opened.cost:.1%}" in str(opened)
+    assert f"{opened.probed} of 20 steps probed, at a cost of" in str(opened)
+    assert str(opened).endswith(f"s ({opened.cost:.1%})")
     told = gs.open_run(opened.run.folder).fact("watch")
-    assert told == {"steps": 20, "probed": opened.probed, "cost": pytest.approx(opened.cost)}
+    assert told["steps"] == 20 and told["probed"] == opened.probed
+    assert told["cost"] == pytest.approx(opened.cost) and told["seconds"] > 0
+
+
+def test_a_step_that_is_traced_again_for_other_data_is_watched_on(
+    watch: Callable[..., Any],
+) -> None:
+    x, y = data()
+    more: list[dict[str, Any]] = [
+        {},
+        {"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}},
+        {},
+        {"sample_weight": np.ones(len(x))},
+    ]
+    keras.utils.set_random_seed(0)
+    model = plain()
+    alone = [model.fit(x, y, **one, verbose=0).history for one in more]
+    keras.utils.set_random_seed(0)
+    model = plain()
+    opened = watch(model)
+    seen = []
+    for one in more:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            seen.append(model.fit(x, y, **one, verbose=0).history)
+        run = gs.open_run(opened.run.folder)
+        assert len(run.metric("batch_loss")["value"]) == run.fact("watch")["steps"] > 0
+        assert run.fact("watch")["probed"] > 0
+    assert seen == alone
+
+
+def test_batches_that_pass_may_change_their_types(watch: Callable[..., Any]) -> None:
+    x, y = data()
+    model = plain()
+    opened = watch(model)
+    for labels in (y, y.astype("float64"), y):
+        for _ in range(2):
+            model.train_on_batch(x[:4], labels[:4])
+    opened.close()
+    run = gs.open_run(opened.run.folder)
+    assert run.fact("watch")["steps"] == 6
+    with np.load(run.folder / "kept" / "training.npz") as kept:  # those of the first type
+        np.testing.assert_array_equal(kept["x"], np.concatenate([x[:4]] * 4))
+
+
+def test_the_bad_step_is_kept_in_the_structure_of_its_batch(watch: Callable[..., Any]) -> None:
+    x, y = data()
+    model = plain()
+    opened = watch(model)
+    model.fit(x, y, sample_weight=np.ones(len(x)), verbose=0)
+    model.fit(x, y, verbose=0)
+    bad = x.copy()
+    bad[0, 0] = np.nan
+    model.fit(bad, y, verbose=0)
+    found = gs.replay(gs.open_run(opened.run.folder))
+    assert "the input 'x' is not finite as it comes in" in str(found)
 
 
 @pytest.mark.parametrize(

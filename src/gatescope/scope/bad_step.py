@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
+ResultT = TypeVar("ResultT")
 _SMALL = 65_536  # elements of what a forward pass may change, copied before each
 _WHOLE = 16_384  # elements of a gradient that is looked at in full
 
@@ -57,8 +59,7 @@ class BadStep:
         latest = [self._early.get(id(one), (one, one))[1] for one in self._state]
         self._copies = Copies(latest, static)
         self._optimizers: dict[int, tuple[list[Any], Copies]] = {}
-        self._batch: list[tf.Variable] = []
-        self._structure: Any = None
+        self._batches = Batches()
 
     def forget(self) -> None:
         """Waits for a first bad step again, as another training begins."""
@@ -85,14 +86,13 @@ class BadStep:
         Returns:
             What the update has to wait for.
         """
-        with tf.init_scope():
-            copies = self._copies_of(optimizer)
-            parts = [] if data is None else self._begin_batch(data)
+        copies = beside_graphs(partial(self._copies_of, optimizer))
+        batch, parts = self._batches.of(data)
 
         def keep(step: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
             self._copies.take()
             copies.take()
-            self._take_batch(parts)
+            self._batches.take(batch, parts)
             return self.at.assign(step)
 
         def look_closer(step: tf.Tensor, *seen: tf.Tensor) -> tf.Tensor:
@@ -115,11 +115,10 @@ class BadStep:
 
     def after_step(self, data: Any, step: tf.Tensor) -> None:
         """Copies the batch if this step was the first bad one; for what XLA has no shapes for."""
-        with tf.init_scope():
-            parts = self._begin_batch(data)
+        batch, parts = self._batches.of(data)
 
         def keep() -> tf.Tensor:
-            self._take_batch(parts)
+            self._batches.take(batch, parts)
             return step + 0
 
         seldom(tf.equal(self.at, step), keep)
@@ -129,10 +128,7 @@ class BadStep:
         step = int(self.at.numpy())
         if step < 0:
             return None
-        arrays = iter([copy.numpy() for copy in self._batch])
-        places = tf.nest.flatten(self._structure, expand_composites=True)
-        filled = [None if place is None else next(arrays) for place in places]
-        batch = tf.nest.pack_sequence_as(self._structure, filled, expand_composites=True)
+        batch = self._batches.taken()
         optimizer: dict[str, npt.NDArray[Any]] = {}
         for variables, copies in self._optimizers.values():
             if copies.taken:
@@ -145,17 +141,57 @@ class BadStep:
             self._optimizers[id(optimizer)] = variables, Copies(variables, self._static)
         return self._optimizers[id(optimizer)][1]
 
-    def _begin_batch(self, data: Any) -> list[Any]:
-        """Makes room for a batch; returns its tensors."""
-        self._structure = tf.nest.map_structure(_specification, data)
-        parts = [part for part in tf.nest.flatten(data, expand_composites=True) if part is not None]
-        if [copy.dtype for copy in self._batch] != [part.dtype for part in parts]:
-            self._batch = [of_any_shape(part.dtype) for part in parts]
-        return parts
 
-    def _take_batch(self, parts: Sequence[Any]) -> None:
-        for copy, part in zip(self._batch, parts, strict=False):
+class Batch(NamedTuple):
+    """Room for batches of one structure: a graph is built for each, and any may come again.
+
+    Attributes:
+        place: Its number.
+        structure: What the batches are made of, tensors as their specifications.
+        copies: A variable for each tensor.
+    """
+
+    place: int
+    structure: Any
+    copies: Sequence[tf.Variable]
+
+
+@final
+class Batches:
+    """Room for a batch of each structure that a training step was built for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Batch] = {}
+        self._last = beside_graphs(lambda: tf.Variable(-1, dtype=tf.int64, trainable=False))
+
+    def of(self, data: Any) -> tuple[Batch, list[Any]]:
+        """The room for batches such as one, and the tensors of that; for None there is none."""
+        structure = tf.nest.map_structure(_specification, data)
+        parts = [part for part in tf.nest.flatten(data, expand_composites=True) if part is not None]
+        types = [part.dtype for part in parts]
+        key = f"{structure}"
+        if key not in self._known:
+            copies = beside_graphs(lambda: [of_any_shape(dtype) for dtype in types])
+            self._known[key] = Batch(len(self._known), structure, copies)
+        return self._known[key], parts
+
+    def take(self, batch: Batch, parts: Sequence[Any]) -> None:
+        """Copies a batch, if there is one."""
+        for copy, part in zip(batch.copies, parts, strict=True):
             copy.assign(part)
+        if parts:
+            self._last.assign(batch.place)
+
+    def taken(self) -> Any:
+        """The batch that was copied last, in its structure; None if there was none."""
+        place = int(self._last.numpy())
+        if place < 0:
+            return None
+        batch = next(one for one in self._known.values() if one.place == place)
+        arrays = iter([copy.numpy() for copy in batch.copies])
+        places = tf.nest.flatten(batch.structure, expand_composites=True)
+        filled = [None if one is None else next(arrays) for one in places]
+        return tf.nest.pack_sequence_as(batch.structure, filled, expand_composites=True)
 
 
 @final
@@ -258,6 +294,17 @@ def seldom(condition: tf.Tensor, work: Callable[[], tf.Tensor]) -> tf.Tensor:
             operation = operation.inputs[0].op
         operation._set_attr("_lower_using_switch_merge", AttrValue(b=False))
     return found
+
+
+def beside_graphs(make: Callable[[], ResultT]) -> ResultT:
+    """Makes variables while a graph is built, in a thread that builds none.
+
+    A `tf.function` lets its first trace alone make variables, and other data are traced again.
+    """
+    if tf.executing_eagerly():
+        return make()
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(make).result()
 
 
 def _copy(variable: Any) -> tf.Variable:

@@ -10,6 +10,7 @@ from typing import final
 _KNOWN_AFTER = 3  # calls of a kind
 _RECENT = 9
 _LEAST = 0.2  # of the budget, for looks
+_GRACE = 0.5  # seconds: looks at short trainings, whatever their share
 _BETWEEN = 2  # calls: one that pays for the look before it, and one that is as without
 
 
@@ -41,7 +42,22 @@ class Budget:
     @property
     def cost(self) -> float:
         """What the open hood took, as a share of the time without it."""
-        return self._share(self._always + self._looking)
+        return self.since((0.0, 0.0))[1]
+
+    @property
+    def mark(self) -> tuple[float, float]:
+        """Seconds so far: of the open hood, and of all steps with it."""
+        return self._always + self._looking, self._total
+
+    def since(self, mark: tuple[float, float]) -> tuple[float, float]:
+        """What the open hood took since a mark: in seconds, and as a share of the time without."""
+        spent, total = (now - then for now, then in zip(self.mark, mark, strict=True))
+        return spent, spent / (total - spent) if total > spent else 0.0
+
+    def begin(self) -> None:
+        """Another training: it is looked at early, as long as such looks take next to nothing."""
+        if self._looking < _GRACE:
+            self._wait = 1
 
     def _share(self, seconds: float) -> float:
         rest = self._total - self._always - self._looking
@@ -114,3 +130,13 @@ class Budget:
         # Steps so short that the hood alone exceeds the budget are still looked at now and then.
         allowed = max(self._overhead - self._share(self._always), self._overhead * _LEAST)
         return max(_BETWEEN, ceil(look / (allowed * plain)) - 1)
+
+
+def in_words(seconds: float, share: float) -> str:
+    """What the open hood took.
+
+    Example:
+        >>> in_words(0.0412, 0.031)
+        '0.041 s (3.1%)'
+    """
+    return f"{seconds:.2g} s ({share:.1%})"

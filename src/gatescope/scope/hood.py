@@ -19,6 +19,7 @@ from weakref import WeakSet
 
 import keras
 
+from gatescope.scope.budget import in_words
 from gatescope.scope.crash import calling_line
 from gatescope.scope.loops import Loops
 from gatescope.scope.watch import Ran, Watch
@@ -246,4 +247,5 @@ def _line(ran: Ran, path: Callable[[Path], str]) -> str:
     if not ran.run.begun:
         return ""
     steps = f"{ran.steps} step{'s' * (ran.steps != 1)}"
-    return f"{path(ran.run.folder)}: {steps}, {ran.probed} probed, at a cost of {ran.cost:.1%}"
+    cost = in_words(ran.seconds, ran.cost)
+    return f"{path(ran.run.folder)}: {steps}, {ran.probed} probed, at a cost of {cost}"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from gatescope.scope import statistics
-from gatescope.scope.bad_step import BadStep
+from gatescope.scope.bad_step import BadStep, beside_graphs
 
 RING = 1_024
 """Steps whose losses wait inside the graph until they are read."""
@@ -132,10 +132,10 @@ class Instruments:
             probing: Whether this step is looked at.
         """
         self._data = None if self._static else data
-        self._safely(partial(self._begin_step, data, probing))
+        self.safely(partial(self._begin_step, data, probing))
         yield
         self._data = None
-        self._safely(partial(self._end_step, data))
+        self.safely(partial(self._end_step, data))
 
     def _begin_step(self, data: Any, probing: bool) -> None:
         if probing:
@@ -149,7 +149,7 @@ class Instruments:
             self.bad_step.after_step(data, self.steps.value())
         self.steps.assign_add(1)
 
-    def _safely(self, work: Callable[[], Any]) -> Any:
+    def safely(self, work: Callable[[], Any]) -> Any:
         """Does what must not end a training if it fails."""
         try:
             return work()
@@ -199,7 +199,7 @@ class Instruments:
         def differentiated(tape: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
             if self._is_elsewhere():
                 return gradient(tape, target, *args, **kwargs)
-            self._loss = self._safely(partial(_sum, target))
+            self._loss = self.safely(partial(_sum, target))
             return with_gradients([self], gradient, tape, target, *args, **kwargs)
 
         return differentiated
@@ -218,9 +218,9 @@ class Instruments:
                 seen: list[tf.Tensor] = []
                 if not self._depth:
                     work = partial(self._before, optimizer, grads, variables, probing)
-                    seen = self._safely(work) or []
+                    seen = self.safely(work) or []
                 if looks:
-                    before = self._safely(partial(_values_of, variables)) or []
+                    before = self.safely(partial(_values_of, variables)) or []
                 self._depth += 1
                 try:
                     with tf.control_dependencies(seen):
@@ -228,7 +228,7 @@ class Instruments:
                 finally:
                     self._depth -= 1
                 if looks and before:
-                    self._safely(partial(self.write_updates, grads, variables, before))
+                    self.safely(partial(self.write_updates, grads, variables, before))
                 return result
 
             return applied
@@ -298,7 +298,7 @@ class Instruments:
             place = self._places.get(id(layer))
             if place is None or self._is_elsewhere():
                 return outputs
-            self._safely(partial(self.tap, place, outputs))
+            self.safely(partial(self.tap, place, outputs))
             return outputs
 
         return called
@@ -327,8 +327,7 @@ class Instruments:
         if units is None:
             return None
         if place not in self._idle:
-            with tf.init_scope():
-                self._idle[place] = _zeros((units,), tf.int32)
+            self._idle[place] = beside_graphs(partial(_zeros, (units,), tf.int32))
         idle = self._idle[place]
         return idle if idle.shape == (units,) else None
 
@@ -379,7 +378,7 @@ def with_gradients(
         return gradient(tape, target, sources, *args, **kwargs)
     found, seen = gradient(tape, target, [sources, more], *args, **kwargs)
     for one, gradients in zip(watching, seen, strict=True):
-        one._safely(partial(one.write_gradients, gradients))
+        one.safely(partial(one.write_gradients, gradients))
     return found
 
 

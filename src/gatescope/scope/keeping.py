@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 from unittest.mock import patch
 
 import keras
@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from gatescope.runs.record import KEEP_CAP, RunWriter
-from gatescope.scope.bad_step import of_any_shape, seldom
+from gatescope.scope.bad_step import beside_graphs, of_any_shape, seldom
 
 BATCHES = 8
 """Batches that are kept of data that passes."""
@@ -107,55 +107,78 @@ def draw(parts: Sequence[Any], room: int) -> tuple[Arrays, int] | None:
     return {name: array[chosen] for name, array in arrays.items()}, count
 
 
+class Room(NamedTuple):
+    """Room for batches of one structure.
+
+    Attributes:
+        place: Its number.
+        paths: Where in the structure each tensor stands.
+        batches: A variable for each tensor of each batch.
+    """
+
+    place: int
+    paths: Sequence[str]
+    batches: Sequence[Sequence[tf.Variable]]
+
+
 @final
 class Passing:
     """Keeps the first batches of a training as they pass through its step; never inside XLA."""
 
     def __init__(self) -> None:
         self._taken = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._batches: list[list[tf.Variable]] = []
-        self._paths: list[str] = []
+        self._used = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self._rooms: dict[str, Room] = {}
 
     def restart(self, wanted: bool) -> None:
         """Begins anew, for another training with the same graph."""
         self._taken.assign(0 if wanted else BATCHES)
 
     def see(self, data: Any) -> None:
-        """Copies a batch, if it is one of the first."""
+        """Copies a batch, if it is one of the first and has the structure of the very first."""
         named = dict(zip(("x", "y", "sample_weight"), _three(data), strict=True))
         flat = [(path, part) for path, part in _flat(named) if part is not None]
         if not all(isinstance(part, tf.Tensor) for _, part in flat):
             return
-        with tf.init_scope():
-            if self._paths != [path for path, _ in flat]:
-                self._paths = [path for path, _ in flat]
-                self._batches = [
-                    [of_any_shape(part.dtype) for _, part in flat] for _ in range(BATCHES)
-                ]
+        room = self._room(flat)
 
         def copy(batch: Sequence[tf.Variable]) -> Callable[[], tf.Tensor]:
             def copied() -> tf.Tensor:
                 for variable, (_, part) in zip(batch, flat, strict=True):
                     variable.assign(part)
+                self._used.assign(room.place)
                 return self._taken.assign_add(1)
 
             return copied
 
         def kept() -> tf.Tensor:
-            branches = [copy(batch) for batch in self._batches]
+            branches = [copy(batch) for batch in room.batches]
             return tf.switch_case(tf.cast(self._taken.value(), tf.int32), branches)
 
-        seldom(self._taken < BATCHES, kept)
+        alike = tf.equal(self._taken, 0) | tf.equal(self._used, room.place)
+        seldom((self._taken < BATCHES) & alike, kept)
+
+    def _room(self, flat: Sequence[tuple[str, tf.Tensor]]) -> Room:
+        key = str([(path, part.dtype) for path, part in flat])
+        if key not in self._rooms:
+            types = [part.dtype for _, part in flat]
+            batches = beside_graphs(
+                lambda: [[of_any_shape(dtype) for dtype in types] for _ in range(BATCHES)]
+            )
+            self._rooms[key] = Room(len(self._rooms), [path for path, _ in flat], batches)
+        return self._rooms[key]
 
     def arrays(self) -> Arrays:
         """What passed, and an empty room for the next."""
-        taken = int(self._taken.numpy()) if self._batches else 0
-        columns = zip(*self._batches[:taken], strict=True) if taken else ()
+        taken, used = int(self._taken.numpy()), int(self._used.numpy())
         found: Arrays = {}
-        for path, column in zip(self._paths, columns, strict=False):
-            found |= _joined(path, [np.asarray(variable.numpy()) for variable in column])
-        for variable in (one for batch in self._batches for one in batch):
-            variable.assign(tf.zeros([0], variable.dtype))
+        for room in self._rooms.values():
+            if room.place == used and taken:
+                columns = zip(*room.batches[:taken], strict=True)
+                for path, column in zip(room.paths, columns, strict=True):
+                    found |= _joined(path, [np.asarray(variable.numpy()) for variable in column])
+            for variable in (one for batch in room.batches for one in batch):
+                variable.assign(tf.zeros([0], variable.dtype))
         self._taken.assign(BATCHES)
         return found
 

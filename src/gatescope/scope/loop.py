@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import tensorflow as tf
 
 from gatescope.runs.record import RunWriter, start_run
-from gatescope.scope.budget import Budget
+from gatescope.scope.bad_step import beside_graphs
+from gatescope.scope.budget import Budget, in_words
 from gatescope.scope.crash import calling_line, describe_crash, main_script
 from gatescope.scope.description import (
     cut_by,
@@ -138,7 +140,8 @@ class Loop:
         if self.run is None or not self.run.recording:
             return
         self._read(time.perf_counter())
-        counts = {"steps": self._steps, "probed": self._probed, "cost": self._budget.cost}
+        seconds, cost = self._budget.since((0.0, 0.0))
+        counts = {"steps": self._steps, "probed": self._probed, "seconds": seconds, "cost": cost}
         self.run.fact("watch", counts)
         self.run.fact("lost", self._lost())
         cut = cut_by(self._session.deadline, epochs=1)
@@ -156,7 +159,7 @@ class Loop:
             return ""
         return (
             f"{path(self.run.folder)}: {self._steps} steps of a loop of its own, "
-            f"{self._probed} probed, at a cost of {self._budget.cost:.1%}"
+            f"{self._probed} probed, at a cost of {in_words(*self._budget.since((0.0, 0.0)))}"
         )
 
     def _begin(self, optimizer: Any) -> None:
@@ -184,11 +187,10 @@ class Loop:
         return lost
 
     def _make_shadows(self, variables: Sequence[Any]) -> None:
-        with tf.init_scope():
-            for variable in variables:
-                if id(variable) not in self._shadows:
-                    zeros = tf.zeros(variable.shape, variable.dtype)
-                    self._shadows[id(variable)] = tf.Variable(zeros, trainable=False)
+        new = [one for one in variables if id(one) not in self._shadows]
+        if new:
+            shadows = beside_graphs(partial(_zeros_like, new))
+            self._shadows |= zip(map(id, new), shadows, strict=True)
 
     def _shadow(self, variables: Sequence[Any]) -> None:
         for variable in variables:
@@ -232,6 +234,10 @@ class Loop:
             values = {"batch_loss": float(loss), "learning_rate": rate}
             self.run.metrics(step, 0, values)
         self._read_to, self._read_at = self._steps, now
+
+
+def _zeros_like(variables: Sequence[Any]) -> list[tf.Variable]:
+    return [tf.Variable(tf.zeros(one.shape, one.dtype), trainable=False) for one in variables]
 
 
 def _number(loss: Any) -> tf.Tensor:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from unittest.mock import patch
@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import keras
 import tensorflow as tf
 
+from gatescope.scope.bad_step import beside_graphs
 from gatescope.scope.instruments import with_gradients
 from gatescope.scope.loop import Loop
 
@@ -143,8 +144,7 @@ class Loops:
         """Makes ready to look into a model, when a tape sees it for the first time."""
         if model in self._met:
             return
-        with tf.init_scope():
-            loop = Loop(self._session, model)
+        loop = beside_graphs(partial(Loop, self._session, model))
         self._loops.append(loop)
         for layer in [model, *loop.layers]:
             self._met[layer] = loop
@@ -182,8 +182,7 @@ class Loops:
             wanted = set(map(id, variables))
             found = max(self._loops, key=lambda loop: loop.share_of(wanted), default=None)
             if found is None or not found.share_of(wanted):
-                with tf.init_scope():
-                    found = Loop(self._session, None)
+                found = beside_graphs(partial(Loop, self._session, None))
                 self._loops.append(found)
             self._chosen[key] = found
         return self._chosen[key]

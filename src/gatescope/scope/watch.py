@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from gatescope.errors import UsageError
 from gatescope.runs.record import RunWriter, Status, start_run
-from gatescope.scope.budget import Budget
+from gatescope.scope.budget import Budget, in_words
 from gatescope.scope.crash import calling_line, describe_crash, main_script
 from gatescope.scope.description import (
     cut_by,
@@ -103,13 +103,15 @@ class Ran:
         watch: What watches it; None when it has ended, so that the model can be freed.
         steps: How many steps it had.
         probed: How many of them were looked at.
-        cost: What that took, as a share of the time without it.
+        seconds: What that took.
+        cost: The same, as a share of the time without it.
     """
 
     run: RunWriter
     watch: Watch | None
     steps: int = 0
     probed: int = 0
+    seconds: float = 0.0
     cost: float = 0.0
 
 
@@ -145,7 +147,7 @@ class Watch:
         self.fitting = False
         self.compiled_at: object = None
         self.heard: set[str] = set()
-        self._began = (0, 0)  # steps, and probed ones, before the present training
+        self._began = (0, 0, (0.0, 0.0))  # steps, probed ones and seconds before this training
         self._keeps = keep_data
         self._passing: Passing | None = None
         self._passes = False
@@ -189,7 +191,7 @@ class Watch:
     def __str__(self) -> str:
         return (
             f"watched {self._name!r}: {self.probed} of {self.steps} steps probed, "
-            f"for {self.cost:.1%} of their time"
+            f"at a cost of {in_words(*self._budget.since((0.0, 0.0)))}"
             + (f"; its own train_step hides {self._lost}" if self._lost else "")
         )
 
@@ -250,7 +252,7 @@ class Watch:
 
         def step(data: Any) -> Any:
             if self._passing:
-                self._passing.see(data)
+                instruments.safely(partial(self._passing.see, data))
             with instruments.around(data, probing=probing):
                 return run(data)
 
@@ -441,7 +443,8 @@ class Watch:
             script=main_script(),
             argv=sys.argv,
         )
-        self._began = (self.steps, self.probed)
+        self._began = (self.steps, self.probed, self._budget.mark)
+        self._budget.begin()
         self.heard.clear()
         self.ran.append(Ran(self.run, self))
         self.run.fact("called", {"compile": self.compiled_at, "training": calling_line()})
@@ -475,10 +478,13 @@ class Watch:
 
     def _count(self) -> dict[str, float]:
         """Counts the steps of the present training."""
+        steps, probed, mark = self._began
+        seconds, cost = self._budget.since(mark)
         counts = {
-            "steps": self.steps - self._began[0],
-            "probed": self.probed - self._began[1],
-            "cost": self.cost,
+            "steps": self.steps - steps,
+            "probed": self.probed - probed,
+            "seconds": seconds,
+            "cost": cost,
         }
         for ran in self.ran:
             if ran.run is self.run:
