@@ -23,8 +23,9 @@ from gatescope.doctor.diagnosis import (
     grouped,
     ranked,
 )
-from gatescope.doctor.evidence import Sample
+from gatescope.doctor.evidence import Crash, Evidence, Sample
 from gatescope.doctor.finding import Change, Finding, Proof
+from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Result, compared, in_words
 from gatescope.doctor.script import Script
 from gatescope.doctor.view import html, verdict
@@ -51,11 +52,58 @@ def test_a_symptom_is_told_with_the_cause_whose_remedy_it_shares() -> None:
     change = (Change("set", "optimizer.learning_rate", 0.001),)
     cause = finding(0.9, rule="learning_rate_too_high", changes=change, proof=improved(0.5))
     symptom = replace(cause, cause="the loss swings", rule="oscillation", proof=improved(0.1))
-    other = replace(symptom, changes=(Change("set", "loss", "mse"),))
+    other = replace(symptom, rule="wrong_loss", changes=(Change("set", "loss", "mse"),))
     (first, second) = grouped([cause, symptom, other])
     assert first.evidence == ("seen with it: the loss swings",) and second == other
-    refuted = replace(cause, proof=Proof("not improved", "it did not"))
-    assert grouped([symptom, refuted]) == [symptom, refuted]
+    unproved = replace(cause, proof=None)
+    apart = replace(symptom, changes=(Change("set", "loss", "mse"),), proof=None)
+    assert grouped([unproved, apart]) == [unproved, apart]
+    assert len(grouped([cause, apart])) == 1  # what is mended shows no symptoms
+
+
+def test_the_same_remedy_is_told_once() -> None:
+    change = (Change("set", "layer:out.activation", "linear"),)
+    first = finding(0.95, rule="targets_out_of_reach", changes=change)
+    again = replace(first, cause="the output may die", rule="relu_as_last_activation")
+    (told,) = grouped([first, again])
+    assert told.evidence == ("seen with it: the output may die",)
+
+
+CRASHED = Crash("RuntimeError", "my bug\nmore of it", 1)
+
+
+def test_a_crash_that_no_rule_knows_is_told_in_its_own_words() -> None:
+    case = classes(FINE, crash=CRASHED, script=Script("train.py", "boom()\n"))
+    told = concluded("train", case, None)
+    (fault,) = told.standing
+    assert fault.cause == "the script ends with RuntimeError: my bug"
+    assert fault.where is not None and fault.where.text == "boom()"
+    assert not told.healthy and verdict(told) == "train: 1 fault, none proved"
+
+
+OLD = """from keras.layers.core import Dense
+model.add(Dense(output_dim=3, init="uniform"))
+model.compile(loss="mse", optimizer=SGD(lr=0.1))
+model.fit(x, y, nb_epoch=3, show_accuracy=True)
+train(lr=0.1, p=0.5)
+"""
+
+
+def test_old_spellings_are_mended_all_at_once() -> None:
+    crash = Crash("ModuleNotFoundError", "No module named 'keras.layers.core'", 1)
+    told = concluded("old", Evidence(crash=crash, script=Script("old.py", OLD)), None)
+    (fault,) = told.standing
+    assert fault.rule == "old_modules" and len(fault.evidence) == 6
+    assert fault.evidence[-1].startswith("seen with it: the script ends with ModuleNotFoundError")
+    new = [line[1:] for line in fault.diff.splitlines()[2:] if line.startswith("+")]
+    assert new == [
+        "from keras.layers import Dense",
+        'model.add(Dense(units=3, kernel_initializer="uniform"))',
+        'model.compile(loss="mse", optimizer=SGD(learning_rate=0.1))',
+        "model.fit(x, y, epochs=3)",
+    ]
+    other = Evidence(crash=replace(crash, line=5), script=Script("old.py", OLD))
+    assert [one.kind for one in concluded("old", other, None).standing] == ["crash"]
 
 
 def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
@@ -68,6 +116,10 @@ def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
         "with learning_rate=0.001, after 200 steps the loss is 0.41 ± 0.03 instead of 2.3 ± 0.01 "
         "and the skill on held-out data is 0.91 ± 0.01 instead of 0.11 ± 0.01"
     )
+    lost = Result((-1.0, -1.0, -1.0), (float("nan"),) * 3, 200)
+    guesses = Result((-0.1, 0.0, -0.1), (9.0, 9.1, 9.0), 200)
+    told = compared(change, lost, guesses, fine=False)
+    assert told.verdict == "not improved" and "instead of not finite" in told.sentence
     noisy = Result((0.0, 0.5, 0.1), (), 200)
     assert compared(change, base, noisy, fine=False).verdict == "not improved"
     slightly = Result((0.16, 0.17, 0.18), (), 200)
@@ -137,10 +189,9 @@ def test_the_loss_of_a_copy_is_that_of_fit_without_penalties() -> None:
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)  # labels without an axis of their own
     model.fit(x, y, verbose=0)
-    predicted = model.predict(x, verbose=0)
-    p = predicted[:, 0]
+    p = model.predict(x, verbose=0)[:, 0]
     expected = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
-    assert bench._loss_of(model, y, predicted) == pytest.approx(expected, rel=1e-4)
+    assert bench._loss_of(model, (x,), (y,)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_training_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() -> None:
@@ -156,6 +207,11 @@ def test_a_training_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for
 def test_a_network_that_fails_for_no_known_reason_is_not_called_healthy() -> None:
     told = Diagnosis("digits", (), classes().outcome)
     assert verdict(told) == "digits: it does not learn well, and no rule knows why for sure"
+    nothing = Diagnosis("digits", (), Outcome(-0.03, 0.5, 0.0))
+    assert verdict(nothing) == (
+        "digits: it learns nothing, nor does a simple model: look at the data"
+    )
+    assert not told.healthy and not nothing.healthy
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
@@ -235,6 +291,16 @@ def test_a_model_of_a_class_of_the_users_is_looked_at_without_copies() -> None:
     told = gs.diagnose(model, *_digits())
     assert "a subclassed model needs its class" in told.notes[0]
     assert "learning_rate_too_high" in [one.rule for one in told.findings]
+
+
+def test_data_that_the_model_cannot_take_is_a_fault() -> None:
+    x, y = _digits()
+    told = gs.diagnose(_model(1e-3), x[:, :60], y, prove=False)
+    (fault,) = told.standing
+    assert fault.kind == "crash" and "the input has another number of columns" in fault.cause
+    assert "expected axis -1" in fault.evidence[0] and "\x1b" not in str(told)
+    with pytest.raises(UsageError, match="x has 1,797 samples and y has 10\n  expected: a target"):
+        gs.diagnose(_model(1e-3), x, y[:10])
 
 
 def test_what_cannot_be_diagnosed_is_said() -> None:

@@ -22,9 +22,19 @@ from cases import (
     with_loss,
 )
 
-from gatescope.doctor.evidence import Crash, Curve, Evidence, Layer, Sample, Weight
+from gatescope.doctor.evidence import (
+    Crash,
+    Curve,
+    Evidence,
+    Layer,
+    Sample,
+    Weight,
+    layer_of,
+    named,
+)
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.rules import RULES
+from gatescope.doctor.rules.crashes import telling
 from gatescope.doctor.script import Script
 
 Make = Callable[[], Evidence]
@@ -206,6 +216,12 @@ def _crash(kind: str, message: str, line: int | None = 1) -> Crash:
     return Crash(kind, message, line)
 
 
+SHORT = training("sparse_categorical_crossentropy", fit={"epochs": 1, "samples": 200})
+ANEW = """for fold in rounds:
+    model = make()
+    model.compile("adam", "mse")
+    model.fit(x, y, epochs=1)
+"""
 CASES: dict[str, tuple[Make, Make]] = {
     "softmax_over_one_unit": (lambda: _binary(activation="softmax"), _binary),
     "categorical_loss_of_one_unit": (
@@ -447,7 +463,11 @@ CASES: dict[str, tuple[Make, Make]] = {
     "inputs_too_small": (lambda: _scaled(1e-4), classes),
     "targets_not_scaled": (lambda: _spread(1e4), numbers),
     "not_finite_in_data": (_nan, classes),
-    "columns_without_information": (lambda: _sample(classes(), x=np.ones((200, 8))), classes),
+    "inputs_all_alike": (lambda: _sample(classes(), x=np.zeros((200, 8, 8, 1))), classes),
+    "columns_without_information": (
+        lambda: _sample(classes(), x=np.hstack([np.ones((200, 6)), RNG.normal(size=(200, 2))])),
+        classes,
+    ),
     "labels_all_alike": (lambda: _sample(classes(), y=np.ones(200)), classes),
     "labels_apart_from_inputs": (lambda: classes(Outcome(0.0, 0.9, 0.0)), classes),
     "labels_contradict": (_contradicting, classes),
@@ -473,8 +493,12 @@ CASES: dict[str, tuple[Make, Make]] = {
         classes,
     ),
     "plateau": (
-        lambda: replace(classes(), losses=Curve("", np.arange(60), np.ones(60))), classes,
+        lambda: replace(classes(), losses=Curve("", np.arange(60), np.ones(60)), training=training(
+            "sparse_categorical_crossentropy", settings={"learning_rate": 0.01}, optimizer="SGD")),
+        classes,
     ),
+    "model_made_anew": (lambda: _script(ANEW, None, classes(training=SHORT)), lambda: _script(
+        ANEW.replace("x, y, e", "x[fold], y[fold], e"), None, classes(training=SHORT))),
     "crash": (
         lambda: _script(
             "x = 1\n", _crash("ValueError", "Data cardinality is ambiguous. x sizes: 3, y: 4")
@@ -487,6 +511,14 @@ CASES: dict[str, tuple[Make, Make]] = {
             _crash("TypeError", "fit() got an unexpected keyword argument 'nb_epoch'"),
         ),
         lambda: _script("model.fit(x, y, nb_epoch=3)\n", None),
+    ),
+    "old_kernel_sizes": (
+        lambda: _script("Convolution2D(8, 3, 3)\n", _crash("ValueError", "else")),
+        lambda: _script("Conv2D(8, (3, 3))\n", _crash("ValueError", "else")),
+    ),
+    "old_names": (
+        lambda: _script("from keras.utils import np_utils\n", _crash("ImportError", "np_utils")),
+        lambda: _script("from keras.utils import to_categorical\n", _crash("ImportError", "x")),
     ),
     "old_decay": (
         lambda: _script("Adam(0.1, decay=1e-4)\n", _crash("ValueError", "not recognized: decay")),
@@ -553,3 +585,73 @@ def test_what_is_only_unusual_is_said_less_surely_of_a_network_that_does_well() 
     (failing,) = found("no_nonlinearity", replace(bare, outcome=FAILS))
     (fine,) = found("no_nonlinearity", replace(bare, outcome=FINE))
     assert fine.confidence < 0.5 < failing.confidence
+
+
+def test_an_input_that_is_not_finite_anywhere_is_found() -> None:
+    case = classes()
+    assert case.sample
+    x_val = np.full((9, 8), np.nan)
+    (held,) = found("not_finite_in_data", _sample(case, x_val=(x_val,), y_val=(np.zeros(9),)))
+    assert "of the inputs are NaN" in held.cause
+    (replayed,) = found("not_finite_in_data", replace(case, bad={"step": 0, "came_in": "x"}))
+    assert replayed.cause == "among the inputs are some that are NaN or infinite"
+
+
+def test_a_loss_of_ones_own_that_is_not_finite_has_its_line_and_remedy() -> None:
+    bad = {"step": 0, "op": "Log", "layer": "", "source": "here/train.py:2"}
+    case = _script("def loss(t, p):\n    return log(p) * t\n", None, classes(bad=bad))
+    (told,) = found("not_finite", case)
+    assert told.focus == "line:2" and "maximum(x, 1e-7)" in told.remedy and not told.changes
+    assert "Log in the loss" in told.cause and told.stands
+
+
+def test_sorted_samples_split_at_the_end_are_seen_by_their_shares() -> None:
+    y, held = np.array([0] * 90 + [1] * 90 + [2] * 20), np.full(40, 2)
+    x_val = (np.zeros((40, 8), np.float32),)
+    (told,) = found(
+        "validation_of_other_classes", _sample(classes(), y=y, x_val=x_val, y_val=(held,))
+    )
+    assert told.cause.startswith("90% of the validation data")
+    alike = _sample(classes(), y=y, x_val=x_val, y_val=(RNG.permutation(y)[:40],))
+    assert not found("validation_of_other_classes", alike)
+
+
+def test_whole_numbers_that_accuracy_is_asked_of_are_classes() -> None:
+    told = training("mean_squared_error")
+    case = replace(numbers(), training=replace(told, metrics=("accuracy",)))
+    case = _sample(case, y=RNG.integers(0, 3, 200))
+    assert found("regression_loss_for_classes", case)
+    assert not found("accuracy_of_numbers", case)
+
+
+def test_a_rate_within_the_usual_range_is_never_told_to_be_what_it_is() -> None:
+    leaps = curve(*[0.5] * 5)
+    case = _probed(classes(), "hidden", update_ratio=leaps)
+    (told,) = found("learning_rate_too_high", case)
+    assert told.changes[0].value == pytest.approx(1e-4) and not told.stands
+
+
+def test_functions_of_tensorflow_are_known_as_activations() -> None:
+    layer = layer_of({"name": "out", "class": "Dense", "activation": "softmax_v2"})
+    assert layer.activation == "softmax"
+    function = {"class_name": "function", "module": "builtins", "config": "softmax_v2"}
+    assert named({"config": [{"activation": function}]}) == {"config": [{"activation": "softmax"}]}
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "Exception encountered when calling Sequential.call().\n\n\x1b[1mInput 0 of layer "
+            "dense is wrong\x1b[0m\n\nArguments received",
+            "Input 0 of layer dense is wrong",
+        ),
+        (
+            'Graph execution error:\n\nDetected at node loss defined at\n  File "a.py"\n\n'
+            "Received a label value of 3\n\t [[{{node loss}}]]",
+            "Received a label value of 3",
+        ),
+    ],
+)
+def test_of_a_message_the_line_that_says_what_is_wrong_is_told(message: str, said: str) -> None:
+    assert telling(message) == said

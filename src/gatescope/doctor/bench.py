@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gatescope.doctor.changes import NotApplicable, Specimen, apply
-from gatescope.doctor.evidence import Sample, training_of
+from gatescope.doctor.evidence import Sample, named, training_of
 from gatescope.doctor.finding import Change
 from gatescope.doctor.outcome import classes_of, skill, task_of
 
@@ -59,7 +59,11 @@ def trial(specimen: Specimen, asked: Mapping[str, Any]) -> dict[str, Any]:
 
         folder = Path(asked["watch"])
         watch(model, overhead=0.5, runs=folder, name="rehearsal", keep_data=False)
-    limit = _train(model, changed, int(asked["steps"]), float(asked["seconds"]))
+    longer = bool(asked.get("longer"))
+    try:
+        limit = _train(model, changed, int(asked["steps"]), float(asked["seconds"]), longer)
+    except Exception as error:
+        raise _DoesNotTrainError(_told(error)) from error
     return _measured(model, changed, specimen) | {
         "steps": limit.done,
         "cut": limit.cut,
@@ -67,12 +71,20 @@ def trial(specimen: Specimen, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class _DoesNotTrainError(Exception):
+    """A copy could be made, but not be trained on the data."""
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:_BYTES]}"
+
+
 def _built(specimen: Specimen) -> Any:
     import keras
 
     # Keras takes apart what it is given.
     told = copy.deepcopy({k: v for k, v in specimen.model.items() if k != "compile_config"})
-    model = keras.saving.deserialize_keras_object(told)
+    model = keras.saving.deserialize_keras_object(named(told))
     if not model.built:
         model.build((None, *specimen.sample.x[0].shape[1:]))
     for variable in model.variables:
@@ -112,28 +124,34 @@ def _losses(told: Any) -> Any:
     return keras.losses.get(told)
 
 
-def _train(model: Any, specimen: Specimen, most: int, seconds: float) -> _Limit:
+def _train(model: Any, specimen: Specimen, most: int, seconds: float, longer: bool) -> _Limit:
     import keras
 
-    fit, sample = specimen.fit, specimen.sample
-    count = len(sample.x[0])
-    batch = min(int(fit.get("batch_size") or 32), count)
-    asked = int(fit.get("batch_size") or 32)
+    fit = specimen.fit
+    count, asked = len(specimen.sample.x[0]), int(fit.get("batch_size") or 32)
     total = ceil(int(fit["samples"]) / asked) if fit.get("samples") else _steps(fit, count, asked)
-    wanted = min(most, max(1, total) * int(fit.get("epochs") or 1))
-    each = ceil(count / batch)
-    limit, epochs = _Limit(seconds, wanted), ceil(wanted / each)
+    wanted = most if longer else min(most, max(1, total) * int(fit.get("epochs") or 1))
+    limit = _Limit(seconds, wanted)
     model.fit(
-        _joined(sample.x),
-        _joined(sample.y),
-        batch_size=batch,
-        epochs=epochs,
-        shuffle=bool(fit.get("shuffle", True)),
+        _batches(specimen, min(asked, count)),
+        steps_per_epoch=wanted,
         verbose=0,
         class_weight=_weights(specimen),
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=limit.bind(model))],
     )
     return limit
+
+
+def _batches(specimen: Specimen, size: int) -> Any:
+    """Batches without end, drawn as `fit` draws them: an epoch of a few rows takes no time."""
+    import tensorflow as tf
+
+    sample = specimen.sample
+    parts = tuple(one[0] if len(one) == 1 else tuple(one) for one in (sample.x, sample.y))
+    data = tf.data.Dataset.from_tensor_slices(parts)
+    if specimen.fit.get("shuffle", True):
+        data = data.shuffle(len(sample.x[0]), reshuffle_each_iteration=True)
+    return data.batch(size).repeat()
 
 
 def _steps(fit: Mapping[str, Any], count: int, batch: int) -> int:
@@ -191,14 +209,14 @@ def _measured(model: Any, changed: Specimen, original: Specimen) -> dict[str, An
             _skill(one, np.asarray(told), changed) for one, told in zip(y, outputs, strict=True)
         ]))  # fmt: skip
         if name == "skill" and len(outputs) == 1 and callable(model.loss):
-            found["loss"] = _loss_of(model, y[0], outputs[0])
+            found["loss"] = _loss_of(model, x, y)
     return found
 
 
-def _loss_of(model: Any, y: Any, predicted: Any) -> float:
+def _loss_of(model: Any, x: tuple[Any, ...], y: tuple[Any, ...]) -> float:
     """The loss as `fit` computes it, without penalties, which a remedy may have changed."""
-    whole = model.compute_loss(y=y, y_pred=predicted, training=False)
-    return float(whole) - float(sum(model.losses, 0.0))
+    whole = model.evaluate(_joined(x), _joined(y), verbose=0, batch_size=256, return_dict=True)
+    return float(whole["loss"]) - float(sum(model.losses, 0.0))
 
 
 def _skill(y: Any, predicted: Any, specimen: Specimen) -> float:
@@ -217,8 +235,10 @@ def answer(specimen: Specimen, line: str) -> dict[str, Any]:
         return trial(specimen, json.loads(line))
     except NotApplicable as error:
         return {"error": str(error)}
+    except _DoesNotTrainError as error:
+        return {"error": str(error), "trained": False}
     except Exception as error:  # noqa: BLE001 - a copy may fail in as many ways as a script
-        return {"error": f"{type(error).__name__}: {str(error)[:_BYTES]}"}
+        return {"error": _told(error)}
 
 
 def main() -> None:

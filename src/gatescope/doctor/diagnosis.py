@@ -16,6 +16,8 @@ from gatescope.doctor.finding import SCHEMA, Change, Finding
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
 from gatescope.doctor.rules import RULES, dynamics
+from gatescope.doctor.rules.spellings import about_spelling
+from gatescope.doctor.rules.table import count
 from gatescope.doctor.script import LayerCall
 from gatescope.errors import UsageError
 from gatescope.runs.open import Run, open_run
@@ -23,6 +25,7 @@ from gatescope.runs.open import Run, open_run
 BUDGET = 60.0
 """Seconds that proofs may take."""
 _WORTH_SAYING = 0.25
+_FITTED = ("fit", "data")
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
 _DYNAMICS = dynamics.__name__
 
@@ -63,8 +66,10 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing stands."""
-        return not self.standing
+        """Whether nothing stands, and it is not known to fail for reasons that no rule knows."""
+        outcome = self.outcome
+        fails = outcome is not None and (outcome.fails or outcome.learns_nothing)
+        return not self.standing and not fails
 
     @property
     def told(self) -> dict[str, Any]:
@@ -207,9 +212,10 @@ def examine(case: Evidence) -> list[Finding]:
     for rule in RULES:
         with suppress(Exception):  # a slip in one rule must not hide what others see
             for finding in rule.check(case):
-                named = replace(finding, rule=rule.name, source=rule.source)
-                found.append(located(named, case))
-    return found
+                found.append(replace(finding, rule=rule.name, source=rule.source))
+    spelled = [one for one in found if one.kind == "spelling"]
+    others = [one for one in found if one.kind != "spelling"]
+    return [located(one, case) for one in (*others, *about_spelling(spelled, case))]
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
@@ -218,7 +224,10 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def grouped(findings: Sequence[Finding]) -> list[Finding]:
-    """Symptoms that the remedy of a likelier finding is about are told with that, not again."""
+    """What a likelier finding explains is told with that, not again: symptoms, and the same remedy.
+
+    Old spellings are one finding, so that all of them are mended at once.
+    """
     kept: list[Finding] = []
     for finding in findings:
         place = next((i for i, one in enumerate(kept) if _explains(one, finding)), None)
@@ -230,10 +239,18 @@ def grouped(findings: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
-def _explains(cause: Finding, symptom: Finding) -> bool:
-    if not _is_symptom(symptom) or not symptom.changes or (symptom.stands and not cause.stands):
+def _explains(cause: Finding, other: Finding) -> bool:
+    if other.stands and not cause.stands:
         return False
-    return {one.target for one in symptom.changes} <= {one.target for one in cause.changes}
+    if cause.kind != "training" and other.kind == "crash":
+        return True
+    mended = {(one.target, str(one.value)) for one in cause.changes}
+    if other.changes and {(one.target, str(one.value)) for one in other.changes} <= mended:
+        return True
+    if not _is_symptom(other):
+        return False
+    shared = {one.target for one in other.changes} <= {one.target for one in cause.changes}
+    return cause.proved or (bool(other.changes) and shared)
 
 
 def _is_symptom(finding: Finding) -> bool:
@@ -279,6 +296,10 @@ def _line(
             return int(part[0].line)
     asked = _calls(case.layers).get(finding.layer or "")
     call = script.layer(asked) if script and asked else None
+    if call is None and script is not None and finding.changes:
+        root = finding.changes[0].target.partition(".")[0]
+        compiled = root in ("optimizer", "loss", "metrics")
+        call = script.compiling() if compiled else script.fitting() if root in _FITTED else None
     return call.lineno if call else None
 
 
@@ -306,7 +327,7 @@ def seen(case: Evidence) -> tuple[str, ...]:
             f"in {len(case.losses.y)} steps"
         )
     if case.probes:
-        told.append(f"{len(case.probes)} layers probed")
+        told.append(f"{count(len(case.probes), 'layer')} probed")
     dead = [case.probe(name, "dead") for name in case.probes]
     shares = [float(one.y[-1]) for one in dead if one is not None]
     if shares:

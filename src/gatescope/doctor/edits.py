@@ -180,7 +180,7 @@ def _of_data(script: Script, change: Change) -> Iterator[Edit]:
         return
     names = [argument(call, name) for name in ("x", "y")]
     x, y = (ast.unparse(node) if isinstance(node, ast.Name) else "" for node in names)
-    at = _statement(script, call)
+    at = script.statement(call.lineno)[0]
     way, named = str(change.value), {"x": x, "y": y}
     if way in _ON_BOTH and x and y:
         yield script.inserting(at, _ON_BOTH[way].format(**named))
@@ -267,19 +267,6 @@ def scaling(script: Script, name: str) -> tuple[int, str] | None:
     return None
 
 
-def _statement(script: Script, call: ast.Call) -> int:
-    """The first line of the statement that a call stands in."""
-    if script.tree is None:
-        return call.lineno
-    holders = [
-        node.lineno
-        for node in ast.walk(script.tree)
-        if isinstance(node, ast.Expr | ast.Assign | ast.Return)
-        and node.lineno <= call.lineno <= (node.end_lineno or node.lineno)
-    ]
-    return max(holders, default=call.lineno)
-
-
 def _line_of(change: Change) -> tuple[int, str]:
     where, _, name = change.target.partition(":")[2].partition(".")
     return int(where), name
@@ -337,6 +324,17 @@ def _of_call(script: Script, change: Change) -> Iterator[Edit]:
             return
 
 
+def _of_arguments(script: Script, change: Change) -> Iterator[Edit]:
+    """Two arguments that follow each other turned into one."""
+    line, places = _line_of(change)
+    first, last = map(int, places.split("-"))
+    for call in ast.walk(script.tree or ast.Module([], [])):
+        if isinstance(call, ast.Call) and call.lineno == line and len(call.args) > last:
+            start, end = script.span(call.args[first])[0], script.span(call.args[last])[1]
+            yield Edit(start, end, str(change.value), line)
+            return
+
+
 _WRITERS: dict[str, Writer] = {"optimizer": _of_optimizer, "fit": _of_fit, "data": _of_data}
 _SPELLINGS: dict[str, Writer] = {
     "keyword": _of_keyword,
@@ -344,6 +342,7 @@ _SPELLINGS: dict[str, Writer] = {
     "module": _of_module,
     "constant": _of_constant,
     "call": _of_call,
+    "arguments": _of_arguments,
 }
 
 

@@ -343,6 +343,19 @@ class Evidence:
         )
 
 
+_FUNCTIONS = {"softmax_v2": "softmax", "leaky_relu_v2": "leaky_relu"}
+"""Functions of TensorFlow under the names of their activations."""
+
+
+def named(told: Any) -> Any:
+    """A model as Keras writes it down, functions that are not its own by their names."""
+    if isinstance(told, Mapping):
+        if told.get("class_name") == "function" and isinstance(told.get("config"), str):
+            return _FUNCTIONS.get(told["config"], told["config"])
+        return {key: named(value) for key, value in told.items()}
+    return [named(one) for one in told] if isinstance(told, list) else told
+
+
 def layer_of(told: Mapping[str, Any]) -> Layer:
     """A layer as `describe_model` wrote it."""
     weights = tuple(
@@ -354,7 +367,7 @@ def layer_of(told: Mapping[str, Any]) -> Layer:
         config=told.get("config") or {},
         input=_shape(told.get("input")),
         output=_shape(told.get("output")),
-        activation=told.get("activation"),
+        activation=_FUNCTIONS.get(str(told.get("activation")), told.get("activation")),
         inbound=tuple(told.get("inbound", ())),
         trainable=bool(told.get("trainable", True)),
         weights=weights,

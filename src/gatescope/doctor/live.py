@@ -13,9 +13,10 @@ import numpy as np
 from gatescope.doctor import gather
 from gatescope.doctor.changes import Specimen
 from gatescope.doctor.diagnosis import Diagnosis, concluded
-from gatescope.doctor.evidence import Curve, Evidence, Sample, layer_of, training_of
+from gatescope.doctor.evidence import Crash, Curve, Evidence, Sample, layer_of, training_of
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench
+from gatescope.doctor.rules.crashes import telling
 from gatescope.errors import UsageError
 from gatescope.runs.folder import list_runs
 from gatescope.runs.open import open_run
@@ -52,6 +53,12 @@ def diagnose_model(
             f"{getattr(model, 'name', model)!r} is no compiled Keras model",
             "a run, its folder, or a model that fit can train",
             "call model.compile(optimizer, loss) first",
+        )
+    if hasattr(x, "shape") and hasattr(y, "shape") and x.shape[:1] != y.shape[:1]:
+        raise UsageError(
+            f"x has {len(x):,} samples and y has {len(y):,}",
+            "a target for each sample",
+            "look at how they were split or read",
         )
     x_val, y_val = validation_data or (None, None)
     sample = gather.sample_of({"x": x, "y": y, "x_val": x_val, "y_val": y_val})
@@ -132,7 +139,10 @@ def _rehearsed(bench: Bench, described: Evidence) -> tuple[Evidence, Sequence[st
     came = bench.trial((), 0, watch=str(runs))
     if "error" in came:
         case = replace(described, outcome=gather.judge(described), script=_script())
-        return case, (f"no copy could be trained: {came['error']}",)
+        if came.get("trained") is False:
+            kind, _, message = str(came["error"]).partition(": ")
+            return replace(case, crash=Crash(kind, message)), ()
+        return case, (f"no copy could be trained: {telling(str(came['error']))}",)
     found = list_runs(Path(runs)).runs
     if not found:
         return replace(described, outcome=gather.judge(described), script=_script()), ()

@@ -57,6 +57,11 @@ class Outcome:
         return self.simple is not None and self.known < self.simple - self.margin
 
     @property
+    def learns_nothing(self) -> bool:
+        """Whether it guesses, be it because of the data or not."""
+        return self.known is not None and self.known < _GUESSING
+
+    @property
     def fine(self) -> bool:
         """Whether it does well, both by itself and beside a simple model."""
         if self.known is None or self.fails or self.known < _GUESSING:
@@ -163,8 +168,9 @@ def _explained(y: Numbers, predicted: Numbers) -> float:
     y_NK, predicted_NK = y.reshape(len(y), -1), predicted.reshape(len(y), -1)
     spread = ((y_NK - y_NK.mean(0)) ** 2).mean(0)
     missed = ((y_NK - predicted_NK) ** 2).mean(0)
-    shares = 1 - missed[spread > 0] / spread[spread > 0]
-    return max(-1.0, float(shares.mean())) if shares.size else 0.0
+    # A column that hardly varies among few samples must not outweigh all others.
+    shares = np.clip(1 - missed[spread > 0] / spread[spread > 0], -1.0, 1.0)
+    return float(shares.mean()) if shares.size else 0.0
 
 
 def margin_of(held_out: int) -> float:

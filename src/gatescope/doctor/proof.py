@@ -18,7 +18,8 @@ from typing import Any, Self, final
 import numpy as np
 
 from gatescope.doctor.changes import Specimen, is_applicable
-from gatescope.doctor.finding import Change, Finding, Proof
+from gatescope.doctor.finding import Change, Finding, Proof, Verdict
+from gatescope.report.cells import without_colours
 
 STEPS = 300
 """The most steps that a copy is trained."""
@@ -28,6 +29,11 @@ _WORTH = 0.03  # of the way from guessing to perfect: a smaller gain is none tha
 _WORTH_FINE = 0.1  # where the network does well anyway
 _LOWER = 0.7  # of the original's loss, where the skill is the same
 _MOST_TRIED = 8
+_ENOUGH = 0.7  # of the way: with a remedy that comes so far, no others are tried together
+_LEAST_LEFT = 2.0  # seconds
+_NO_TIME = "the time for proofs was over"
+_BETTER: Verdict = "improved"
+_LONG_LINE = 200
 _WORTH_TRYING = 0.25
 
 
@@ -171,12 +177,13 @@ def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Find
         return list(findings)
     base, seeds = _originals(bench)
     if isinstance(base, str):
-        reason = Proof("not tried", f"no copy could be trained: {base}")
+        reason = Proof("not tried", f"no copy could be trained: {_brief(base)}")
         return [replace(one, proof=reason) if one in tried else one for one in findings]
-    proofs: dict[int, Proof] = {}
-    for finding in tried:
-        proofs[id(finding)] = _of_one(bench, finding.changes, base, seeds, fine)
-    _together(bench, tried, proofs, base, seeds, fine)
+    trials = _Trials(bench, base, seeds, fine)
+    proofs = {id(one): trials.proof(one.changes) for one in tried}
+    if not fine:
+        trials.together(tried, proofs)
+        trials.longer(tried, proofs)
     return [replace(one, proof=proofs.get(id(one))) for one in findings]
 
 
@@ -202,13 +209,68 @@ def _result(answers: Sequence[dict[str, Any]]) -> Result | str:
     )
 
 
-def _of_one(bench: Bench, changes: Sequence[Change], base: Result, seeds: int, fine: bool) -> Proof:
-    if bench.left < 2:
-        return Proof("not tried", "the time for proofs was over")
-    result = _result([bench.trial(changes, seed) for seed in range(seeds)])
-    if isinstance(result, str):
-        return Proof("not tried", f"the remedy could not be tried: {result}")
-    return compared(changes, base, result, fine)
+def _brief(error: str) -> str:
+    """The first line of an error, without what a terminal takes for colours."""
+    line = next(iter(without_colours(error).strip().splitlines()), "")
+    return line if len(line) <= _LONG_LINE else f"{line[:_LONG_LINE]}…"
+
+
+class _Trials:
+    """Copies with remedies beside the originals."""
+
+    def __init__(self, bench: Bench, base: Result, seeds: int, fine: bool) -> None:
+        self._bench, self._base, self._seeds, self._fine = bench, base, seeds, fine
+        self._best = base
+
+    def _train(self, changes: Sequence[Change], **more: Any) -> Result | str:
+        if self._bench.left < _LEAST_LEFT:
+            return _NO_TIME
+        return _result([self._bench.trial(changes, seed, **more) for seed in range(self._seeds)])
+
+    def proof(self, changes: Sequence[Change]) -> Proof:
+        """What a remedy comes to by itself."""
+        if self._base.steps >= STEPS and all(one.target == "fit.epochs" for one in changes):
+            told = f"copies train {STEPS} steps at most, and the training had as many"
+            return Proof("not tried", told)
+        result = self._train(changes)
+        if isinstance(result, str):
+            return Proof("not tried", result if result == _NO_TIME else (
+                f"the remedy could not be tried: {_brief(result)}"))  # fmt: skip
+        found = compared(changes, self._base, result, self._fine)
+        if found.verdict == "improved" and result.skill > self._best.skill:
+            self._best = result
+        return found
+
+    def together(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
+        """Where no remedy alone is enough, all that did not help at once, and each left out."""
+        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
+        if len(parts) < 2 or self._best.skill >= _ENOUGH:
+            return
+        every = _joined(parts)
+        whole = self._train(every)
+        if isinstance(whole, str) or compared(every, self._best, whole, False).verdict != _BETTER:
+            return
+        told = compared(every, self._base, whole, self._fine)
+        for part in parts:
+            without = self._train(_joined([one for one in parts if one is not part]))
+            if isinstance(without, str):
+                return
+            if compared(part.changes, without, whole, self._fine).verdict == _BETTER:
+                proofs[id(part)] = Proof(_BETTER, f"together: {told.sentence}", told.numbers)
+
+    def longer(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
+        """Where the training was short, remedies that may need more steps have them."""
+        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
+        if not parts or self._base.steps >= STEPS // 2 or self._best is not self._base:
+            return
+        base = self._train((), longer=True)
+        for part in parts:
+            result = self._train(part.changes, longer=True)
+            if isinstance(base, str) or isinstance(result, str):
+                return
+            found = compared(part.changes, base, result, self._fine)
+            if found.verdict == _BETTER:
+                proofs[id(part)] = found
 
 
 def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool) -> Proof:
@@ -222,7 +284,8 @@ def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool
     """
     same_loss = not any(one.target.startswith(("loss", "data.y")) for one in changes)
     gain, noise = result.skill - base.skill, _noise(base.skills, result.skills)
-    better = gain > max(noise, _WORTH_FINE if fine else _WORTH)
+    # Out of NaN anything is a gain; what mends a network does better than guessing.
+    better = gain > max(noise, _WORTH_FINE if fine else _WORTH) and result.skill > _WORTH
     by_loss = bool(same_loss and base.losses and result.losses and not better and not fine)
     if by_loss:
         before, after = np.mean(base.losses), np.mean(result.losses)
@@ -273,35 +336,10 @@ def in_words(change: Change) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
+    if not np.isfinite(values).all():
+        return "not finite"
     spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
     return f"{np.mean(values):.3g} ± {spread:.2g}"
-
-
-def _together(
-    bench: Bench,
-    tried: Sequence[Finding],
-    proofs: dict[int, Proof],
-    base: Result,
-    seeds: int,
-    fine: bool,
-) -> None:
-    """Where no remedy alone is enough, all of them at once, and each left out of all."""
-    alone = [one for one in tried if proofs[id(one)].verdict == "improved"]
-    parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
-    if alone or len(parts) < 2 or fine:
-        return
-    every = _joined(parts)
-    whole = _result([bench.trial(every, seed) for seed in range(seeds)]) if bench.left > 4 else ""
-    if isinstance(whole, str) or compared(every, base, whole, fine).verdict != "improved":
-        return
-    told = compared(every, base, whole, fine)
-    for part in parts:
-        rest = _joined([one for one in parts if one is not part])
-        without = _result([bench.trial(rest, seed) for seed in range(seeds)])
-        if isinstance(without, str):
-            return
-        if compared(part.changes, without, whole, fine).verdict == "improved":
-            proofs[id(part)] = Proof("improved", f"together: {told.sentence}", told.numbers)
 
 
 def _joined(findings: Sequence[Finding]) -> list[Change]:

@@ -182,6 +182,15 @@ class Script:
         ]
         return sorted(found, key=lambda node: node.lineno)
 
+    def statement(self, line: int) -> tuple[int, int]:
+        """The first and last line of the innermost statement that a line belongs to."""
+        spans = [
+            (node.lineno, node.end_lineno or node.lineno)
+            for node in ast.walk(self.tree or ast.Module([], []))
+            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line)
+        ]
+        return min(spans, key=lambda span: span[1] - span[0], default=(line, line))
+
     def scope(self, node: ast.AST) -> ast.AST | None:
         """The innermost function that a node stands in; None at the top."""
         line = getattr(node, "lineno", 0)

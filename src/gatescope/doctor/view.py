@@ -37,6 +37,8 @@ def verdict(diagnosis: Diagnosis) -> str:
         outcome = diagnosis.outcome
         if outcome is not None and outcome.fails:
             return f"{diagnosis.name}: it does not learn well, and no rule knows why for sure"
+        if outcome is not None and outcome.learns_nothing:
+            return f"{diagnosis.name}: it learns nothing, nor does a simple model: look at the data"
         return f"{diagnosis.name}: healthy, as far as was looked"
     faults = "1 fault" if standing == 1 else f"{standing} faults"
     return f"{diagnosis.name}: {faults}, {proved or 'none'} proved"

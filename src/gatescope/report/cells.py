@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TypeGuard
 
 Row = Sequence[object]
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def without_colours(text: str) -> str:
+    r"""Leaves out what colours text on a terminal, as messages of Keras hold it.
+
+    Example:
+        >>> without_colours("\x1b[1mInput\x1b[0m")
+        'Input'
+    """
+    return _COLOURS.sub("", text)
 
 
 def check_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:

@@ -144,6 +144,8 @@ def keep_bad_step(run: RunWriter, model: keras.Model, kept: KeptStep) -> None:
     run.keep(KEPT_MODEL, _configuration(model))
     bad = retrace(model, kept).first_bad()
     content: dict[str, Any] = {"step": kept.step, "told": str(bad) if bad else ""}
+    if bad and not bad.gate:
+        content["came_in"] = bad.value.name
     if bad and bad.gate:
         content |= {"layer": bad.gate.layer, "op": bad.gate.op, "source": str(bad.gate.source)}
     content |= _grown(run, content.get("layer", ""), kept.step)

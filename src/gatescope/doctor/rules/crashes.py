@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.table import rule
+from gatescope.report.cells import without_colours
 
 
 class _Known(NamedTuple):
@@ -18,6 +19,12 @@ class _Known(NamedTuple):
     remedy: str
 
 
+_KNOWN_WORDS, _ITS_OWN_WORDS = 0.85, 0.8
+_LONGEST = 300
+_WHERE = (
+    "Exception encountered", "Graph execution error", "Detected at node", 'File "', "[[{{",
+    "Arguments", "•", "<stack traces", "Traceback", "node ",
+)  # fmt: skip
 _KNOWN = (
     _Known(
         ("`logits` and `labels` must have the same shape",),
@@ -127,22 +134,35 @@ _KNOWN = (
 
 @rule("the text of the exception; Keras' own checks of shapes and types")
 def crash(case: Evidence) -> Iterator[Finding]:
-    """What the exception says, in other words."""
+    """What the exception says, in other words where these are known."""
     if case.crash is None:
         return
-    for known in _KNOWN:
-        if all(word in case.crash.message for word in known.words):
-            yield Finding(
-                cause=known.cause,
-                symptom=f"the script ends with {case.crash.kind}",
-                remedy=known.remedy,
-                confidence=0.85,
-                evidence=(case.crash.message.strip().splitlines()[0][:300],),
-                changes=_changes(case),
-                kind="crash",
-                focus="crash",
-            )
-            return
+    message = case.crash.message
+    known = next((one for one in _KNOWN if all(word in message for word in one.words)), None)
+    told = f"{case.crash.kind}: {telling(message)}" if message.strip() else case.crash.kind
+    yield Finding(
+        cause=known.cause if known else f"the script ends with {told}",
+        symptom=f"the script ends with {case.crash.kind}",
+        remedy=known.remedy if known else "mend that line; no rule knows this exception",
+        confidence=_KNOWN_WORDS if known else _ITS_OWN_WORDS,
+        evidence=(told,) if known else (),
+        changes=_changes(case) if known else (),
+        kind="crash",
+        focus="crash",
+    )
+
+
+def telling(message: str) -> str:
+    r"""The line of a message that says what is wrong, without where it was noticed.
+
+    Example:
+        >>> telling("Exception encountered when calling Sequential.call().\n\nInput 0 of layer …")
+        'Input 0 of layer …'
+    """
+    lines = [line.strip() for line in without_colours(message).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(_WHERE)]
+    line = (said or lines or [""])[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _changes(case: Evidence) -> tuple[Change, ...]:

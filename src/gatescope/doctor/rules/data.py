@@ -23,6 +23,7 @@ _LARGE, _HUGE = (
 _SMALL = 0.02
 _PIXEL = 255
 _LEAKED = 0.2
+_UNBALANCED = 0.9
 _FEW = 20  # samples, whose mean and deviation say little
 
 
@@ -66,6 +67,7 @@ def inputs_not_scaled(case: Evidence) -> Iterator[Finding]:
     x = case.sample.one_x if case.sample else None
     spread = _spread(x)
     if size < _LARGE and spread < 100:
+        yield from _columns_apart(case, x)
         return
     pixels = x is not None and _is_pixels(x)
     huge = size >= _HUGE
@@ -82,6 +84,26 @@ def inputs_not_scaled(case: Evidence) -> Iterator[Finding]:
         confidence=case.sure(0.88, 0.7, 0.3) if huge or unlike else case.sure(0.75, 0.5, 0.2),
         evidence=tuple(evidence),
         changes=(Change("set", "data.x", "scale" if pixels else "standardize"),),
+    )
+
+
+def _columns_apart(case: Evidence, x: Any) -> Iterator[Finding]:
+    """Columns of scales far apart, where a model that scales them does well."""
+    outcome = case.outcome
+    if x is None or x.ndim != 2 or not case.fails or not outcome or (outcome.simple or 0) < 0.5:
+        return
+    wide = np.asarray(x, np.float64).std(0)
+    wide = wide[wide > 0]
+    ratio = float(wide.max() / wide.min()) if wide.size > 1 else 1.0
+    if ratio < 30:
+        return
+    yield Finding(
+        cause=f"the columns of the inputs have scales {ratio:.3g} times apart",
+        symptom=f"the narrow ones hardly count; {case.symptom}",
+        remedy="subtract the mean and divide by the deviation, both of the training data",
+        confidence=0.5,
+        evidence=(f"a simple model that scales them first reaches {outcome.simple:.2f}",),
+        changes=(Change("set", "data.x", "standardize"),),
     )
 
 
@@ -117,7 +139,7 @@ def inputs_too_small(case: Evidence) -> Iterator[Finding]:
 def targets_not_scaled(case: Evidence) -> Iterator[Finding]:
     """Amounts far larger than a new network puts out."""
     y = case.sample.one_y if case.sample else None
-    if y is None or asked(case) != "numbers" or case.last_activation not in ("linear", "relu"):
+    if y is None or asked(case) != "numbers":
         return
     size = float(np.sqrt(np.mean(np.square(np.asarray(y, np.float64)))))
     if _SMALL < size < _LARGE:
@@ -137,24 +159,57 @@ def targets_not_scaled(case: Evidence) -> Iterator[Finding]:
 @rule("NaN in, NaN out: IEEE 754")
 def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
     """NaN or infinity among inputs or targets."""
-    lost = {}
-    for name, arrays in (("x", case.sample.x), ("y", case.sample.y)) if case.sample else ():
+    lost, sample = {}, case.sample
+    parts = (("x", (*sample.x, *sample.x_val)), ("y", (*sample.y, *sample.y_val))) if sample else ()
+    for name, arrays in parts:
         shares = [float((~np.isfinite(one)).mean()) for one in arrays if one.dtype.kind == "f"]
         lost[name] = max(shares, default=0.0)
     for name, part in (("x", "input"), ("y", "target")):
         curve = case.batches.get(f"{part}_not_finite")
         if curve is not None and len(curve.y) and not case.sample:
             lost[name] = float(np.nanmax(curve.y))
+    came_in = str((case.bad or {}).get("came_in") or "")
     for name, share in lost.items():
-        if share > 0:
+        if share > 0 or came_in.partition("/")[0] == name:
             what = "inputs" if name == "x" else "targets"
             yield Finding(
-                cause=f"{share:.2%} of the {what} are NaN or infinite",
+                cause=f"{share:.2%} of the {what} are NaN or infinite"
+                if share > 0
+                else f"among the {what} are some that are NaN or infinite",
                 symptom=f"every weight that meets one is NaN from then on; {case.symptom}",
                 remedy="drop those samples, or fill the gaps with the column's mean",
                 confidence=0.97,
                 changes=(Change("set", f"data.{name}", "drop_nan"),),
             )
+
+
+@rule("a column that never changes tells nothing: Guyon & Elisseeff 2003")
+def inputs_all_alike(case: Evidence) -> Iterator[Finding]:
+    """Samples that are all the same."""
+    x = case.sample.one_x if case.sample else None
+    if x is None or len(x) < _FEW or not (x == x[:1]).all():
+        return
+    divided = _divided_as_integers(case)
+    yield Finding(
+        cause=f"all samples are the same: every input is {x[0].ravel()[0]:g}"
+        if (x == x.ravel()[0]).all()
+        else "all samples are the same",
+        symptom=f"there is nothing to learn from; {case.symptom}",
+        remedy="divide by a float: `//` and integers drop what is below 1"
+        if divided
+        else "look at how they were read and scaled",
+        confidence=0.97,
+        focus=divided,
+    )
+
+
+def _divided_as_integers(case: Evidence) -> str | None:
+    """The line of the script that divides without a remainder."""
+    tree = case.script.tree if case.script else None
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.FloorDiv):
+            return f"line:{node.lineno}"
+    return None
 
 
 @rule("a column that never changes tells nothing: Guyon & Elisseeff 2003")
@@ -167,13 +222,13 @@ def columns_without_information(case: Evidence) -> Iterator[Finding]:
     _, first = np.unique(np.asarray(x, np.float64), axis=1, return_index=True)
     copies = x.shape[1] - len(first) - max(0, len(constant) - 1)
     share = (len(constant) + copies) / x.shape[1]
-    if share < 0.5:
+    if share < 0.5 or len(constant) == x.shape[1]:
         return
     yield Finding(
         cause=f"{len(constant)} of {x.shape[1]} columns are constant, {max(0, copies)} are copies",
         symptom=case.symptom,
         remedy="look at how the columns were read",
-        confidence=0.9 if len(constant) == x.shape[1] else case.sure(0.6, 0.4, 0.2),
+        confidence=case.sure(0.6, 0.4, 0.2),
     )
 
 
@@ -200,6 +255,9 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     known = outcome.known
     if outcome.simple > outcome.margin / 2 or known is None or known > 0.1:
         return
+    others = (inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data)
+    if any(next(other(case), None) for other in others) or commonest(y) > _UNBALANCED:
+        return  # then nothing could be foretold
     heart = outcome.train is not None and outcome.train > 0.3
     yield Finding(
         cause="the labels seem not to belong to the inputs: neither a linear model, nor nearest "
@@ -209,6 +267,13 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
         confidence=(0.8 if heart else 0.6) if len(y) >= 200 else 0.4,
         evidence=(f"simple models reach {outcome.simple:.2f}, this network {known:.2f} of 1",),
     )
+
+
+def commonest(y: Any) -> float:
+    """The share of the commonest label."""
+    flat = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+    counts = np.unique(flat, return_counts=True)[1]
+    return float(counts.max() / counts.sum())
 
 
 @rule("Northcutt, Athalye & Mueller 2021, arXiv:2103.14749")
@@ -294,7 +359,7 @@ def label_among_inputs(case: Evidence) -> Iterator[Finding]:
     if related.max() < 0.9999:
         return
     yield Finding(
-        cause=f"column {int(related.argmax())} of the inputs is the label itself",
+        cause=f"column {int(related.argmax())} of the inputs is the label, or a multiple of it",
         symptom="the score is too good, and of no use where the label is not known",
         remedy="take that column out",
         confidence=0.85,

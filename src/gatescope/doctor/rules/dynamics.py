@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from gatescope.doctor.evidence import RECURRENT, Evidence, Layer
-from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.finding import CERTAIN, Change, Finding
 from gatescope.doctor.rules.optimizer import usual_rate
 from gatescope.doctor.rules.table import rule, series
 
 _MOSTLY = 0.6
+_OF_OWN = {
+    "Log": "keep what goes into the logarithm above 0: log(maximum(x, 1e-7))",
+    "Log1p": "keep what goes into log1p above -1",
+    "Sqrt": "keep what goes into the root above 0: sqrt(maximum(x, 1e-12))",
+    "Rsqrt": "keep what goes into the root above 0: rsqrt(maximum(x, 1e-12))",
+    "RealDiv": "keep the divisor away from 0: x / (y + 1e-7)",
+    "Div": "keep the divisor away from 0: x / (y + 1e-7)",
+    "Reciprocal": "keep what is divided by away from 0",
+    "Exp": "bound what goes into exp: exp(minimum(x, 30))",
+    "Pow": "keep the base above 0 where the power is no whole number",
+}
+"""Operations in a loss or layer of the user's own that have no finite value for some numbers."""
 _EXPLODES = 100  # times the weights' own norm: one step of plain SGD at 0.01 replaces them
 _VANISHES = 1e-3  # of what the last layer gets: it learns a thousand times as slowly
 
@@ -27,19 +40,28 @@ def not_finite(case: Evidence) -> Iterator[Finding]:
     bad = case.bad or {}
     step = bad.get("step", first)
     told = str(bad.get("told") or "").splitlines()
-    changes = _calmer(case)
+    line = _source_line(case, str(bad.get("source") or ""))
+    own = _OF_OWN.get(str(bad.get("op"))) if line else None
     yield Finding(
         cause=f"step {step} is the first whose loss or gradients are not finite"
-        + (f": {bad['op']} in {bad['layer']}" if bad.get("op") else ""),
+        + (f": {bad['op']} in {bad.get('layer') or 'the loss'}" if bad.get("op") else ""),
         symptom="from there on weights are NaN and nothing is learned",
-        remedy="see what else is found; if nothing, shorten the steps and clip gradients",
-        confidence=0.6,
+        remedy=own or "see what else is found; if nothing, shorten the steps and clip gradients",
+        confidence=0.9 if own else CERTAIN,
         evidence=tuple(told[:3]),
-        changes=changes,
-        layer=bad.get("layer"),
+        changes=() if own else _calmer(case),
+        layer=bad.get("layer") or None,
         step=step,
         series=(series("batch loss", losses),) if losses is not None else (),
+        focus=line,
     )
+
+
+def _source_line(case: Evidence, source: str) -> str | None:
+    """The line of the script that an operation comes from, told as `file:line`."""
+    file, _, line = source.rpartition(":")
+    here = case.script is not None and file.endswith(Path(case.script.path).name)
+    return f"line:{line}" if here and line.isdigit() else None
 
 
 def _calmer(case: Evidence) -> tuple[Change, ...]:
@@ -115,7 +137,12 @@ def dead_units(case: Evidence) -> Iterator[Finding]:
     for layer in case.layers:
         dead = case.probe(layer.name, "dead")
         activation = case.activated(layer)
-        if dead is None or activation not in ("relu", "relu6") or layer.applies is None:
+        if (
+            case.bad is not None
+            or dead is None
+            or activation not in ("relu", "relu6")
+            or layer.applies is None
+        ):
             continue
         share, whole = float(dead.y[-1]), float(dead.y[-1]) > 0.98
         if share < _MOSTLY or (case.fine and not whole):
@@ -201,6 +228,8 @@ def plateau(case: Evidence) -> Iterator[Finding]:
     thirds = [float(part.mean()) for part in np.array_split(known, 3)]
     if abs(thirds[2] - thirds[0]) > 0.02 * abs(thirds[0]):
         return
+    if training.optimizer == "Adam" and training.learning_rate == usual_rate("adam"):
+        return  # that is what it takes already
     yield Finding(
         cause="the loss stays where it began",
         symptom=case.symptom,

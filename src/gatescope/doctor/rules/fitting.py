@@ -11,7 +11,7 @@ import numpy as np
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.table import rule, series
+from gatescope.doctor.rules.table import count, rule, series
 from gatescope.doctor.script import argument, called
 
 _BATCHES = "Masters & Luschi 2018, arXiv:1804.07612: small batches, 32 and below; Bengio 2012"
@@ -21,6 +21,10 @@ _UNBALANCED = 0.9
 _LEAP = 0.05  # what a loss of order 1 gains in an epoch only at the start
 _SEEN = 0.3
 _SORTED = 0.8
+_OTHERS = 0.4  # of the samples: draws at random differ by a few percent
+_FEW_HELD = 10
+_HARDLY = 20  # updates, in which nothing can be learned, however they go
+_FEW_EPOCHS = 3
 
 
 def _samples(case: Evidence) -> int | None:
@@ -40,7 +44,7 @@ def batch_too_large(case: Evidence) -> Iterator[Finding]:
         return
     few = total <= _FEW_STEPS
     yield Finding(
-        cause=f"a batch of {size:,} of {samples:,} samples makes {steps} step(s) an epoch",
+        cause=f"a batch of {size:,} of {samples:,} samples makes {count(steps, 'step')} an epoch",
         symptom=f"{total} updates in all; {case.symptom}",
         remedy=f"set batch_size={_USUAL}",
         confidence=case.sure(0.8, 0.55, 0.2) if few else case.sure(0.5, 0.3, 0.15),
@@ -57,7 +61,7 @@ def batch_too_small(case: Evidence) -> Iterator[Finding]:
     if training.batch_size > 2:
         return
     yield Finding(
-        cause=f"each step sees {training.batch_size} sample(s): its gradient is mostly noise",
+        cause=f"each step sees {count(training.batch_size, 'sample')}: mostly noise",
         symptom=case.symptom,
         remedy=f"set batch_size={_USUAL}",
         confidence=case.sure(0.65, 0.4, 0.2),
@@ -72,18 +76,20 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     if not training or not training.epochs or loss is None or case.fine or case.cut:
         return
     known = loss.finite.y
-    if len(known) < 2 or len(known) > 20 * _FEW_STEPS:
+    if not len(known) or len(known) > 20 * _FEW_STEPS:
         return
     part = max(1, len(known) // 4)
-    first, before, last = known[:part].mean(), known[-2 * part : -part].mean(), known[-part:].mean()
-    falling = last < before - 0.02 * abs(first)
+    first, last = known[:part].mean(), known[-part:].mean()
+    before = known[-2 * part : -part].mean() if len(known) > 1 else first
+    falling = last < before - 0.02 * abs(first) or len(known) <= _HARDLY
     if not falling or (training.epochs > 5 and not case.fails):
         return
     more = max(20, 10 * training.epochs)
     few = len(known) < 2 * _FEW_STEPS
     yield Finding(
-        cause=f"training ended after {training.epochs} epoch(s), {len(known)} steps",
-        symptom=f"the loss was still falling; {case.symptom}",
+        cause=f"training ended after {count(training.epochs, 'epoch')}, "
+        f"{count(len(known), 'step')}",
+        symptom=f"it had not settled; {case.symptom}",
         remedy=f"train {more} epochs",
         confidence=case.sure(0.75, 0.5, 0.1) if few else case.sure(0.5, 0.3, 0.1),
         evidence=(f"batch loss {first:.3g} at first, {before:.3g} and {last:.3g} at the end",),
@@ -174,23 +180,63 @@ def _order(case: Evidence) -> float | None:
 
 @rule("Keras, fit: validation_split takes the last samples, before shuffling")
 def validation_of_other_classes(case: Evidence) -> Iterator[Finding]:
-    """Held-out samples whose classes were never trained."""
+    """Held-out samples whose classes were never trained, or hardly."""
     sample = case.sample
     if sample is None or not sample.y_val or sample.one_y is None or sample.y[0].ndim > 2:
         return
-    kinds = [np.unique(p.argmax(-1) if p.ndim > 1 and p.shape[-1] > 1 else p)
-             for p in (sample.y[0], sample.y_val[0])]  # fmt: skip
-    if max(map(len, kinds)) > 50 or not (sample.y[0] == np.round(sample.y[0])).all():
+    trained, held = (_classes(part) for part in (sample.y[0], sample.y_val[0]))
+    values = np.unique(np.concatenate([trained, held]))
+    if len(values) > 50 or not (sample.y[0] == np.round(sample.y[0])).all():
         return
-    strange = set(kinds[1].tolist()) - set(kinds[0].tolist())
-    if not strange:
+    shares = [np.array([(part == one).mean() for one in values]) for part in (trained, held)]
+    strange = values[(shares[0] == 0) & (shares[1] > 0)].tolist()
+    apart = float(np.abs(shares[0] - shares[1]).sum() / 2)
+    if not strange and (apart < _OTHERS or len(held) < _FEW_HELD):
         return
     yield Finding(
-        cause=f"the validation data holds classes that the training data lacks: {sorted(strange)}",
+        cause=f"the validation data holds classes that the training data lacks: {strange}"
+        if strange
+        else f"{apart:.0%} of the validation data would have to be of other classes, to be like "
+        "the training data",
         symptom=case.symptom,
         remedy="shuffle before splitting: validation_split takes the last samples as they stand",
         confidence=0.85,
         changes=(Change("set", "data.x", "shuffle"),),
+    )
+
+
+def _classes(y: Any) -> Any:
+    return (y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y).ravel()
+
+
+@rule("Keras, Model.fit goes on where it stopped; a new model begins anew")
+def model_made_anew(case: Evidence) -> Iterator[Finding]:
+    """A loop over epochs that makes and compiles the model in each round."""
+    script, epochs = case.script, case.training.epochs if case.training else None
+    call, made = (script.fitting(), script.compiling()) if script else (None, None)
+    if script is None or call is None or made is None or (epochs or 1) > _FEW_EPOCHS:
+        return
+    for loop in ast.walk(script.tree or ast.Module([], [])):
+        if not isinstance(loop, ast.For | ast.While) or _draws_on(loop, call):
+            continue
+        if {id(call), id(made)} <= set(map(id, ast.walk(loop))):
+            yield Finding(
+                cause="the loop makes a new model in each round: what it learned is thrown away",
+                symptom=f"each begins with fresh weights; {case.symptom}",
+                remedy="make and compile the model before the loop",
+                confidence=case.sure(0.85, 0.6, 0.3),
+                focus=f"line:{made.lineno}",
+            )
+            return
+
+
+def _draws_on(loop: ast.For | ast.While, call: ast.Call) -> bool:
+    """Whether what is trained on differs from round to round, as in cross-validation."""
+    inside = [one for one in ast.walk(loop) if isinstance(one, ast.Name)]
+    made = {one.id for one in inside if isinstance(one.ctx, ast.Store)}
+    given = [one for one in (argument(call, "x"), argument(call, "y")) if one is not None]
+    return any(
+        one.id in made for part in given for one in ast.walk(part) if isinstance(one, ast.Name)
     )
 
 
@@ -213,8 +259,9 @@ def loss_is_summed(case: Evidence) -> Iterator[Finding]:
 @rule("He & Garcia 2009, Learning from imbalanced data")
 def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     """Labels of which nearly all are of one class."""
-    y, training = case.sample.one_y if case.sample else None, case.training
-    if y is None or not training or training.fit.get("class_weight") or not case.fails:
+    y, training, outcome = case.sample.one_y if case.sample else None, case.training, case.outcome
+    fails = case.fails or (outcome is not None and outcome.learns_nothing and not case.cut)
+    if y is None or not training or training.fit.get("class_weight") or not fails:
         return
     flat = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
     values, counts = np.unique(flat, return_counts=True)
@@ -225,7 +272,7 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
         f"{values[counts.argmax()]:g}",
         symptom=f"saying that class always is nearly right; {case.symptom}",
         remedy="pass class_weight to fit, or show the rare classes more often",
-        confidence=0.6,
+        confidence=0.7,
         changes=(Change("set", "fit.class_weight", "balanced"),),
     )
 

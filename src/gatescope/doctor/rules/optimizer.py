@@ -19,6 +19,7 @@ _RANGES = "the catalog's ranges of learning rates; Bengio 2012, arXiv:1206.5533"
 _LONG, _SHORT = 0.1, 1e-5  # of the weights in a step; about 1e-3 is usual (Bottou 2012)
 _FAR = 3  # times beyond the usual range
 _VERY_FAR = 10
+_POSSIBLE = 0.7  # what is within the usual range is for a proof to tell
 
 
 def usual_rates(name: str) -> Interval | None:
@@ -78,13 +79,14 @@ def learning_rate_too_high(case: Evidence) -> Iterator[Finding]:
         far = case.sure(0.92, 0.8, 0.4)
     else:  # not rare in networks that learn: what steps do decides
         far = case.sure(0.8, 0.45, 0.2) if leaps else case.sure(0.5, 0.3, 0.1)
+    right = min(usual_rate(training.optimizer), rate / _VERY_FAR)
     yield Finding(
         cause=f"the learning rate {rate:g} is too high",
         symptom=f"steps leap over the minimum; {case.symptom}",
-        remedy=f"set it to {usual_rate(training.optimizer):g}",
-        confidence=far,
+        remedy=f"set it to {right:g}",
+        confidence=far if beyond >= _FAR else min(far, _POSSIBLE),
         evidence=tuple(evidence),
-        changes=_set_rate(case, usual_rate(training.optimizer)),
+        changes=_set_rate(case, right),
         series=(series("update / weight", moves),) if moves is not None else (),
     )
 

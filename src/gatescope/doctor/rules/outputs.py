@@ -31,7 +31,12 @@ def asked(case: Evidence) -> Task | None:
     loss = case.training.loss if case.training else None
     if y is None or not case.tail or not np.isfinite(np.asarray(y, float)).all():
         return None
-    return task_of(y, loss, case.head.units if case.head else None)
+    task = task_of(y, loss, case.head.units if case.head else None)
+    measured = set(case.training.metrics if case.training else ()) & {"accuracy", "acc"}
+    few = y.ndim == 1 or y.shape[-1] == 1
+    if task == "numbers" and measured and few and task_of(y.ravel()) == "classes":
+        return "classes"  # numbers are not counted as hit or missed
+    return task
 
 
 def activate(case: Evidence, activation: str) -> tuple[Change, ...]:
@@ -387,6 +392,7 @@ def labels_beyond_units(case: Evidence) -> Iterator[Finding]:
         cause=f"labels run from {least} to {highest}, but the last layer has {head.units} units, "
         f"for labels from 0 to {head.units - 1}",
         symptom="the loss is NaN or an error is raised",
+        kind="crash" if case.crash and "label value" in case.crash.message else "training",
         remedy="let labels begin at 0" if shifted else f"give the last layer {highest + 1} units",
         confidence=0.97,
         changes=(change,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gatescope.doctor.evidence import (
     CONVOLUTIONS,
@@ -15,7 +15,7 @@ from gatescope.doctor.evidence import (
     copies,
 )
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.table import rule
+from gatescope.doctor.rules.table import count, rule
 
 _MIXING = ("Dense", *CONVOLUTIONS)
 _STRONG = 0.7  # more than two of three inputs gone: beyond the 0.5 at which noise is largest
@@ -72,17 +72,22 @@ def missing_activation(case: Evidence) -> Iterator[Finding]:
 @rule("softmax lets units of a layer compete: Goodfellow et al. 2016, section 6.2.2.3")
 def softmax_in_hidden_layer(case: Evidence) -> Iterator[Finding]:
     """Units of a hidden layer that must share 1 among them."""
-    for layer in case.hidden:
-        if case.activated(layer) != "softmax" or layer.kind not in _MIXING:
-            continue
-        yield Finding(
-            cause=f"the hidden layer {layer.name} ends in a softmax: its units share 1 among them",
-            symptom=f"outputs and gradients are tiny; {case.symptom}",
-            remedy="take relu",
-            confidence=case.sure(0.85, 0.7, 0.35),
-            changes=(Change("set", f"layer:{layer.name}.activation", "relu"),),
-            layer=layer.name,
-        )
+    found = [one for one in case.hidden if case.activated(one) == "softmax" and one.kind in _MIXING]
+    if not found:
+        return
+    yield Finding(
+        cause=f"{named(found)} ends in a softmax: hidden units share 1 among them",
+        symptom=f"outputs and gradients are tiny; {case.symptom}",
+        remedy="take relu",
+        confidence=case.sure(0.85, 0.7, 0.35),
+        changes=tuple(Change("set", f"layer:{one.name}.activation", "relu") for one in found),
+        layer=found[0].name,
+    )
+
+
+def named(layers: Sequence[Layer]) -> str:
+    """The names of layers, in a list."""
+    return ", ".join(one.name for one in layers)
 
 
 @rule("Glorot & Bengio 2010; Goodfellow et al. 2016, section 6.3.2")
@@ -97,7 +102,7 @@ def saturating_hidden_activations(case: Evidence) -> Iterator[Finding]:
         return
     deep = len(found) >= _DEEP
     yield Finding(
-        cause=f"{len(found)} hidden layer(s) end in a sigmoid, whose slope is 1/4 at most",
+        cause=f"{count(len(found), 'hidden layer')} with a sigmoid, whose slope is 1/4 at most",
         symptom=f"gradients shrink on their way to the first layers; {case.symptom}",
         remedy="take relu",
         confidence=case.sure(0.8, 0.6, 0.25) if deep else case.sure(0.6, 0.4, 0.15),
@@ -128,19 +133,23 @@ def unbounded_recurrence(case: Evidence) -> Iterator[Finding]:
 @rule("Srivastava et al. 2014: keep a half or more of hidden units, most of the inputs")
 def dropout_too_strong(case: Evidence) -> Iterator[Finding]:
     """So many units are dropped that little is left to learn with."""
-    for layer in case.layers:
-        rate = layer.config.get("rate")
-        if layer.kind not in DROPOUTS or not isinstance(rate, int | float) or rate <= 0.5:
-            continue
-        strong = rate >= _STRONG
-        yield Finding(
-            cause=f"{layer.name} drops {rate:.0%} of its inputs",
-            symptom=f"the rest carries {1 - rate:.0%} of what was known; {case.symptom}",
-            remedy="drop 0.2 to 0.5 of hidden units",
-            confidence=case.sure(0.85, 0.7, 0.4) if strong else case.sure(0.5, 0.3, 0.15),
-            changes=(Change("set", f"layer:{layer.name}.rate", 0.3 if strong else 0.2),),
-            layer=layer.name,
-        )
+    rates = [(one, one.config.get("rate")) for one in case.layers if one.kind in DROPOUTS]
+    found = [(one, rate) for one, rate in rates if isinstance(rate, int | float) and rate > 0.5]
+    if not found:
+        return
+    layer, most = max(found, key=lambda one: one[1])
+    strong = most >= _STRONG
+    yield Finding(
+        cause=f"{named([one for one, _ in found])} drops {most:.0%} of its inputs",
+        symptom=f"the rest carries {1 - most:.0%} of what was known; {case.symptom}",
+        remedy="drop 0.2 to 0.5 of hidden units",
+        confidence=case.sure(0.85, 0.7, 0.4) if strong else case.sure(0.5, 0.3, 0.15),
+        changes=tuple(
+            Change("set", f"layer:{one.name}.rate", 0.3 if rate >= _STRONG else 0.2)
+            for one, rate in found
+        ),
+        layer=layer.name,
+    )
 
 
 @rule("Srivastava et al. 2014: dropout is for inputs and hidden units")
@@ -208,7 +217,8 @@ def normalization_of_tiny_batches(case: Evidence) -> Iterator[Finding]:
     if len(found[0].output) > 2:
         return  # positions of an image count as samples
     yield Finding(
-        cause=f"BatchNormalization sees {size} sample(s) at a time, whose deviation says nothing",
+        cause=f"BatchNormalization sees {count(size, 'sample')} at a time, whose deviation "
+        "says nothing",
         symptom=case.symptom,
         remedy="take batches of 32",
         confidence=case.sure(0.85, 0.7, 0.4),
@@ -326,7 +336,7 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
         wider = max(32, 2 * needs)
         name = "filters" if layer.kind in CONVOLUTIONS else "units"
         yield Finding(
-            cause=f"all passes through the {units} unit(s) of {layer.name}",
+            cause=f"all passes through the {count(units, 'unit')} of {layer.name}",
             symptom=f"{units} numbers must tell all about a sample; {case.symptom}",
             remedy=f"give it {wider} units",
             confidence=case.sure(0.75, 0.5, 0.2),
