@@ -59,9 +59,8 @@ def trial(specimen: Specimen, asked: Mapping[str, Any]) -> dict[str, Any]:
 
         folder = Path(asked["watch"])
         watch(model, overhead=0.5, runs=folder, name="rehearsal", keep_data=False)
-    longer = bool(asked.get("longer"))
     try:
-        limit = _train(model, changed, int(asked["steps"]), float(asked["seconds"]), longer)
+        limit = _train(model, changed, asked)
     except Exception as error:
         raise _DoesNotTrainError(_told(error)) from error
     return _measured(model, changed, specimen) | {
@@ -124,16 +123,16 @@ def _losses(told: Any) -> Any:
     return keras.losses.get(told)
 
 
-def _train(model: Any, specimen: Specimen, most: int, seconds: float, longer: bool) -> _Limit:
+def _train(model: Any, specimen: Specimen, asked: Mapping[str, Any]) -> _Limit:
     import keras
 
-    fit = specimen.fit
-    count, asked = len(specimen.sample.x[0]), int(fit.get("batch_size") or 32)
-    total = ceil(int(fit["samples"]) / asked) if fit.get("samples") else _steps(fit, count, asked)
-    wanted = most if longer else min(most, max(1, total) * int(fit.get("epochs") or 1))
-    limit = _Limit(seconds, wanted)
+    fit, most = specimen.fit, int(asked["steps"])
+    count, size = len(specimen.sample.x[0]), int(fit.get("batch_size") or 32)
+    total = ceil(int(fit["samples"]) / size) if fit.get("samples") else _steps(fit, count, size)
+    wanted = most if asked.get("longer") else min(most, max(1, total) * int(fit.get("epochs") or 1))
+    limit = _Limit(wanted, asked)
     model.fit(
-        _batches(specimen, min(asked, count)),
+        _batches(specimen, min(size, count)),
         steps_per_epoch=wanted,
         verbose=0,
         class_weight=_weights(specimen),
@@ -160,20 +159,29 @@ def _steps(fit: Mapping[str, Any], count: int, batch: int) -> int:
 
 
 class _Limit:
-    """Ends a training after so many steps or seconds."""
+    """Ends a training after so many steps or seconds.
 
-    def __init__(self, seconds: float, steps: int) -> None:
-        self._seconds, self._steps, self.done = seconds, steps, 0
-        self._until = 0.0  # the first step, in which graphs are built, does not count
-        self.cut = False
+    Args:
+        steps: The most of them.
+        asked: `seconds`; and the seconds that are `quick`, after which so many steps as are
+            `enough` will do.
+    """
+
+    def __init__(self, steps: int, asked: Mapping[str, Any]) -> None:
+        self._steps, self._seconds = steps, float(asked["seconds"])
+        self._quick, self._enough = float(asked["quick"]), int(asked["enough"])
+        self._began = 0.0  # the first step, in which graphs are built, does not count
+        self.done, self.cut = 0, False
 
     def bind(self, model: Any) -> Any:
         """A function for the end of each batch."""
 
         def ended(batch: int, logs: Any) -> None:
             self.done += 1
-            self._until = self._until or time.perf_counter() + self._seconds
-            self.cut = self.done < self._steps and time.perf_counter() > self._until
+            self._began = self._began or time.perf_counter()
+            took = time.perf_counter() - self._began
+            over = took > (self._quick if self.done >= self._enough else self._seconds)
+            self.cut = self.done < self._steps and over
             if self.cut or self.done >= self._steps:
                 model.stop_training = True
 

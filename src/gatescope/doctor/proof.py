@@ -22,13 +22,17 @@ from gatescope.doctor.finding import Change, Finding, Proof, Verdict
 from gatescope.report.cells import without_colours
 
 STEPS = 300
-"""The most steps that a copy is trained."""
+"""Steps that a copy is trained, if the training had as many."""
+_MOST_STEPS = 3_000  # where they take no time
+_QUICK = 1.0  # seconds, in which copies go on beyond `STEPS`
 SEEDS = 3
 _SECONDS = 8.0  # the most that one copy may take
 _WORTH = 0.03  # of the way from guessing to perfect: a smaller gain is none that one would notice
 _WORTH_FINE = 0.1  # where the network does well anyway
 _LOWER = 0.7  # of the original's loss, where the skill is the same
 _MOST_TRIED = 8
+_MOST_TOGETHER = 4
+_FOR_MORE = 0.4  # of the time: for remedies that only help together
 _ENOUGH = 0.7  # of the way: with a remedy that comes so far, no others are tried together
 _LEAST_LEFT = 2.0  # seconds
 _NO_TIME = "the time for proofs was over"
@@ -61,8 +65,9 @@ class Bench:
     """
 
     def __init__(self, specimen: Specimen, seconds: float) -> None:
-        self.specimen, self._until = specimen, time.monotonic() + seconds
-        self.steps, self._seconds = STEPS, _SECONDS
+        self.specimen, self.seconds = specimen, seconds
+        self._until = time.monotonic() + seconds
+        self.steps, self._seconds, self._quick = _MOST_STEPS, _SECONDS, _QUICK
         self._folder = tempfile.TemporaryDirectory(prefix="gatescope-bench-")
         self.folder = Path(self._folder.name)
         _write(specimen, self.folder)
@@ -90,9 +95,9 @@ class Bench:
                 pipe.close()
         self._folder.cleanup()
 
-    def even(self, steps: int) -> None:
-        """Lets all copies train as many steps as the first came to in its time."""
-        self.steps, self._seconds = steps, 3 * _SECONDS
+    def even(self, steps: int, seconds: float) -> None:
+        """Lets all copies train so many steps, such as the first came to in its time."""
+        self.steps, self._seconds, self._quick = steps, seconds, seconds
 
     @property
     def left(self) -> float:
@@ -112,6 +117,8 @@ class Bench:
             "seed": seed,
             "steps": self.steps,
             "seconds": self._seconds,
+            "enough": STEPS,
+            "quick": self._quick,
             **more,
         }
         try:
@@ -175,26 +182,33 @@ def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Find
     tried = [one for one in findings if is_worth_trying(one)][:_MOST_TRIED]
     if not tried:
         return list(findings)
-    base, seeds = _originals(bench)
+    base, seeds = _originals(bench, len(tried))
     if isinstance(base, str):
         reason = Proof("not tried", f"no copy could be trained: {_brief(base)}")
         return [replace(one, proof=reason) if one in tried else one for one in findings]
     trials = _Trials(bench, base, seeds, fine)
-    proofs = {id(one): trials.proof(one.changes) for one in tried}
+    proofs: dict[int, Proof] = {}
+    for finding in tried:
+        proofs[id(finding)] = trials.proof(finding.changes)
+        if bench.left < _FOR_MORE * bench.seconds and not trials.mended:
+            break  # several faults at once need the rest of the time
     if not fine:
+        tried = [one for one in tried if id(one) in proofs]
         trials.together(tried, proofs)
         trials.longer(tried, proofs)
     return [replace(one, proof=proofs.get(id(one))) for one in findings]
 
 
-def _originals(bench: Bench) -> tuple[Result | str, int]:
-    """The original under several seeds; fewer where a copy takes long."""
+def _originals(bench: Bench, remedies: int) -> tuple[Result | str, int]:
+    """The original under several seeds; fewer where there is no time for so many remedies."""
     first = bench.trial((), 0)
     if "error" in first:
         return str(first["error"]), 0
     if first["cut"]:
-        bench.even(max(1, int(first["steps"])))
-    seeds = SEEDS if first["seconds"] * 3 * SEEDS < bench.left else 2
+        bench.even(max(1, int(first["steps"])), 3 * _SECONDS)
+    else:
+        bench.even(_MOST_STEPS, _SECONDS)
+    seeds = SEEDS if first["seconds"] * SEEDS * (remedies + 3) < bench.left else 2
     rest = [bench.trial((), seed) for seed in range(1, seeds)]
     return _result([first, *rest]), seeds
 
@@ -222,6 +236,11 @@ class _Trials:
         self._bench, self._base, self._seeds, self._fine = bench, base, seeds, fine
         self._best = base
 
+    @property
+    def mended(self) -> bool:
+        """Whether a remedy helped."""
+        return self._best is not self._base
+
     def _train(self, changes: Sequence[Change], **more: Any) -> Result | str:
         if self._bench.left < _LEAST_LEFT:
             return _NO_TIME
@@ -229,8 +248,9 @@ class _Trials:
 
     def proof(self, changes: Sequence[Change]) -> Proof:
         """What a remedy comes to by itself."""
-        if self._base.steps >= STEPS and all(one.target == "fit.epochs" for one in changes):
-            told = f"copies train {STEPS} steps at most, and the training had as many"
+        longer = all(one.target == "fit.epochs" for one in changes)
+        if longer and self._base.steps >= self._bench.steps:
+            told = f"copies train {self._base.steps} steps, and the training had as many"
             return Proof("not tried", told)
         result = self._train(changes)
         if isinstance(result, str):
@@ -243,7 +263,7 @@ class _Trials:
 
     def together(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
         """Where no remedy alone is enough, all that did not help at once, and each left out."""
-        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
+        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"][:_MOST_TOGETHER]
         if len(parts) < 2 or self._best.skill >= _ENOUGH:
             return
         every = _joined(parts)
@@ -253,16 +273,19 @@ class _Trials:
         told = compared(every, self._base, whole, self._fine)
         for part in parts:
             without = self._train(_joined([one for one in parts if one is not part]))
-            if isinstance(without, str):
-                return
-            if compared(part.changes, without, whole, self._fine).verdict == _BETTER:
+            # Where there is no time to leave it out, that all of them help is what is known.
+            if (
+                isinstance(without, str)
+                or compared(part.changes, without, whole, self._fine).verdict == _BETTER
+            ):
                 proofs[id(part)] = Proof(_BETTER, f"together: {told.sentence}", told.numbers)
 
     def longer(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
         """Where the training was short, remedies that may need more steps have them."""
         parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
-        if not parts or self._base.steps >= STEPS // 2 or self._best is not self._base:
+        if not parts or self._base.steps >= STEPS // 2 or self.mended:
             return
+        self._bench.even(STEPS, _SECONDS)
         base = self._train((), longer=True)
         for part in parts:
             result = self._train(part.changes, longer=True)

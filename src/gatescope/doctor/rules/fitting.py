@@ -76,7 +76,7 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     if not training or not training.epochs or loss is None or case.fine or case.cut:
         return
     known = loss.finite.y
-    if not len(known) or len(known) > 20 * _FEW_STEPS:
+    if len(known) < len(loss.y) or not len(known) or len(known) > 20 * _FEW_STEPS:
         return
     part = max(1, len(known) // 4)
     first, last = known[:part].mean(), known[-part:].mean()
