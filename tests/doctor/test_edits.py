@@ -176,6 +176,11 @@ def test_held_out_data_is_scaled_as_training_data_was(scaled: str, new: str) -> 
             "from keras.layers import Dense",
         ),
         ('h["acc"]\n', Change("set", "constant:1.acc", "accuracy"), 'h["accuracy"]'),
+        ("Conv2D(8, 3, 3, padding='same')\n", Change("set", "arguments:1.1-2", "(3, 3)"),
+         "Conv2D(8, (3, 3), padding='same')"),
+        ("from keras.utils import np_utils\n",
+         Change("set", "statement:1", "from keras import utils as np_utils"),
+         "from keras import utils as np_utils"),
         ("m(x, training=True)\n", Change("set", "call:1.training", False), "m(x, training=False)"),
     ],
 )  # fmt: skip

@@ -216,6 +216,21 @@ def _crash(kind: str, message: str, line: int | None = 1) -> Crash:
     return Crash(kind, message, line)
 
 
+IN_A_FUNCTION = """def make(rate):
+    model.compile("adam", "mse")
+for epoch in range(9):
+    model = make(RATE)
+    model.fit(x, y, epochs=1)
+"""
+
+
+def test_a_model_made_anew_by_a_function_is_seen_and_one_of_other_settings_is_none() -> None:
+    (told,) = found("model_made_anew", _script(IN_A_FUNCTION, None, classes(training=SHORT)))
+    assert told.focus == "line:4"
+    searched = IN_A_FUNCTION.replace("for epoch in range(9)", "for RATE in rates")
+    assert not found("model_made_anew", _script(searched, None, classes(training=SHORT)))
+
+
 SHORT = training("sparse_categorical_crossentropy", fit={"epochs": 1, "samples": 200})
 ANEW = """for fold in rounds:
     model = make()

@@ -191,6 +191,18 @@ def test_a_step_that_is_traced_again_for_other_data_is_watched_on(
     assert seen == alone
 
 
+def test_a_step_that_breaks_has_no_loss(watch: Callable[..., Any]) -> None:
+    layers = [keras.Input((2,)), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    opened = watch(model)
+    labels = np.array([0, 1, 2, 0, 9, 1])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.fit(np.ones((6, 2)), labels, batch_size=2, shuffle=False, verbose=0)
+    run = gs.open_run(opened.run.folder)
+    assert run.status == "failed" and len(run.metric("batch_loss")["value"]) == 2
+
+
 def test_batches_that_pass_may_change_their_types(watch: Callable[..., Any]) -> None:
     x, y = data()
     model = plain()

@@ -335,6 +335,15 @@ def _of_arguments(script: Script, change: Change) -> Iterator[Edit]:
             return
 
 
+def _of_statement(script: Script, change: Change) -> Iterator[Edit]:
+    """A statement of one line in place of another."""
+    line, _ = _line_of(change)
+    for node in ast.walk(script.tree or ast.Module([], [])):
+        if isinstance(node, ast.stmt) and node.lineno == line:
+            yield Edit(*script.span(node), str(change.value), line)
+            return
+
+
 _WRITERS: dict[str, Writer] = {"optimizer": _of_optimizer, "fit": _of_fit, "data": _of_data}
 _SPELLINGS: dict[str, Writer] = {
     "keyword": _of_keyword,
@@ -343,6 +352,7 @@ _SPELLINGS: dict[str, Writer] = {
     "constant": _of_constant,
     "call": _of_call,
     "arguments": _of_arguments,
+    "statement": _of_statement,
 }
 
 

@@ -343,10 +343,12 @@ class Watch:
         if began - self._read_at > _READ_EVERY or waiting >= RING:
             self._read(began)
 
-    def _read(self, now: float) -> None:
+    def _read(self, now: float, *, broke: bool = False) -> None:
         if self.run is None or self._instruments is None:
             return
         done = int(self._instruments.steps.numpy())
+        if broke and self._model.steps_per_execution == 1:
+            done = min(done, self.steps - self._before)  # the step that broke has no loss
         first = max(self._read_to, done - RING)
         if self._instruments.sees_loss:
             told = self._instruments.losses(first, done)
@@ -354,7 +356,6 @@ class Watch:
                 values = {"batch_loss": loss, "learning_rate": rate}
                 self.run.metrics(self._before + step, self._epoch, values)
         self._read_to, self._read_at = done, now
-        self._budget.steps = self._before + done  # an execution may have fewer than it could
 
     def fit(self, fit: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """In place of the model's `fit`: a run around it, and a callback in it."""
@@ -405,7 +406,7 @@ class Watch:
         """
         if self.run is None or not self.run.recording:
             return
-        self._harmless(self._end_of_training)
+        self._harmless(partial(self._end_of_training, broke=error is not None))
         if error is None:
             self.run.finish(status)
         else:
@@ -491,8 +492,10 @@ class Watch:
                 vars(ran).update(counts)
         return counts
 
-    def _end_of_training(self) -> None:
-        self._read(time.perf_counter())
+    def _end_of_training(self, *, broke: bool) -> None:
+        self._read(time.perf_counter(), broke=broke)
+        if self._instruments:  # an execution may have had fewer steps than it could
+            self._budget.steps = self._before + self._read_to
         counts = self._count()
         if not self.run or not self._instruments:
             return

@@ -24,6 +24,7 @@ _SMALL = 0.02
 _PIXEL = 255
 _LEAKED = 0.2
 _UNBALANCED = 0.9
+_WIDE_TABLE = 40  # columns
 _FEW = 20  # samples, whose mean and deviation say little
 
 
@@ -92,6 +93,8 @@ def _columns_apart(case: Evidence, x: Any) -> Iterator[Finding]:
     outcome = case.outcome
     if x is None or x.ndim != 2 or not case.fails or not outcome or (outcome.simple or 0) < 0.5:
         return
+    if x.shape[1] > _WIDE_TABLE:
+        return  # pixels in a row, whose borders hardly vary
     wide = np.asarray(x, np.float64).std(0)
     wide = wide[wide > 0]
     ratio = float(wide.max() / wide.min()) if wide.size > 1 else 1.0

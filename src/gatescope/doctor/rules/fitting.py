@@ -12,7 +12,7 @@ import numpy as np
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.table import count, rule, series
-from gatescope.doctor.script import argument, called
+from gatescope.doctor.script import Script, argument, called
 
 _BATCHES = "Masters & Luschi 2018, arXiv:1804.07612: small batches, 32 and below; Bengio 2012"
 _FEW_STEPS = 100  # less than this many updates of Adam's 0.001 move a weight by 0.1 at most
@@ -219,15 +219,30 @@ def model_made_anew(case: Evidence) -> Iterator[Finding]:
     for loop in ast.walk(script.tree or ast.Module([], [])):
         if not isinstance(loop, ast.For | ast.While) or _draws_on(loop, call):
             continue
-        if {id(call), id(made)} <= set(map(id, ast.walk(loop))):
+        inside = set(map(id, ast.walk(loop)))
+        anew = made if id(made) in inside else _assigned_in(script, loop, call)
+        if id(call) in inside and anew is not None:
             yield Finding(
                 cause="the loop makes a new model in each round: what it learned is thrown away",
                 symptom=f"each begins with fresh weights; {case.symptom}",
                 remedy="make and compile the model before the loop",
                 confidence=case.sure(0.85, 0.6, 0.3),
-                focus=f"line:{made.lineno}",
+                focus=f"line:{anew.lineno}",
             )
             return
+
+
+def _assigned_in(script: Script, loop: ast.For | ast.While, call: ast.Call) -> ast.Assign | None:
+    """Where a loop makes what it trains, in a function, the same in each round."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    inside = set(map(id, ast.walk(loop)))
+    target = list(ast.walk(loop.target)) if isinstance(loop, ast.For) else []
+    drawn = {one.id for one in target if isinstance(one, ast.Name)}
+    for one in script.assigned(owner.id) if isinstance(owner, ast.Name) else ():
+        used = {part.id for part in ast.walk(one.value) if isinstance(part, ast.Name)}
+        if id(one) in inside and isinstance(one.value, ast.Call) and not used & drawn:
+            return one
+    return None
 
 
 def _draws_on(loop: ast.For | ast.While, call: ast.Call) -> bool:
@@ -235,9 +250,8 @@ def _draws_on(loop: ast.For | ast.While, call: ast.Call) -> bool:
     inside = [one for one in ast.walk(loop) if isinstance(one, ast.Name)]
     made = {one.id for one in inside if isinstance(one.ctx, ast.Store)}
     given = [one for one in (argument(call, "x"), argument(call, "y")) if one is not None]
-    return any(
-        one.id in made for part in given for one in ast.walk(part) if isinstance(one, ast.Name)
-    )
+    used = {one.id for part in given for one in ast.walk(part) if isinstance(one, ast.Name)}
+    return bool(made & used)
 
 
 @rule("Keras, losses: reduction; a sum makes steps batch_size times as long")

@@ -246,7 +246,12 @@ def old_names(case: Evidence) -> Iterator[Finding]:
         for one in node.names:
             module, instead = _NAMES.get(one.name, ("", ""))
             if module and str(node.module).removeprefix("tensorflow.") == module:
-                yield _spelled(node.lineno, f"{module} has no {one.name} any more", instead)
+                named = len(node.names) == 1 and one.name == "np_utils"
+                new = f"from {str(node.module).rpartition('.')[0]} import utils as np_utils"
+                changes = (Change("set", f"statement:{node.lineno}", new),) if named else ()
+                yield _spelled(
+                    node.lineno, f"{module} has no {one.name} any more", instead, changes
+                )
 
 
 @rule(_SOURCE)
