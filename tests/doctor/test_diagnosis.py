@@ -120,6 +120,8 @@ def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
     guesses = Result((-0.1, 0.0, -0.1), (9.0, 9.1, 9.0), 200)
     told = compared(change, lost, guesses, fine=False)
     assert told.verdict == "not improved" and "instead of not finite" in told.sentence
+    scattered = Result((0.95, 0.32, 0.41), (), 200)  # each far above each of the original's
+    assert compared(change, base, scattered, fine=False).verdict == "improved"
     noisy = Result((0.0, 0.5, 0.1), (), 200)
     assert compared(change, base, noisy, fine=False).verdict == "not improved"
     slightly = Result((0.16, 0.17, 0.18), (), 200)

@@ -191,6 +191,38 @@ def test_what_is_asked_after_training_is_held_out_data(name: str) -> None:
     assert not found("split_leaks", replace(case, asked={name: everything}))
 
 
+def test_columns_that_scaling_moves_differently_are_seen_apart() -> None:
+    case = _asked("evaluate")
+    scales = np.array([1e-3, 1e-2, 0.5, 1, 2, 100, 100, 100], np.float32)
+    scaled = Sample((case.asked["evaluate"].x[0] * scales,))
+    (told,) = found("splits_scaled_apart", replace(case, asked={"evaluate": scaled}))
+    assert told.confidence > 0.8
+
+
+def test_labels_outside_of_units_are_read_from_the_message_where_data_is_not_known() -> None:
+    message = "Received a label value of 10 which is outside the valid range of [0, 10)."
+    case = replace(classes(), sample=None, crash=_crash("InvalidArgumentError", message))
+    (told,) = found("labels_beyond_units", case)
+    assert told.cause.startswith("labels run from 1 to 10") and told.kind == "crash"
+
+
+def test_a_class_of_the_users_without_any_activation_bends_nothing() -> None:
+    bare = _with(classes(), replace(HIDDEN, activation="linear"), OUT)
+    text = "class Net(keras.Model):\n    def call(self, x):\n        return self.out({})\n"
+    plain = _script(text.format("self.hidden(x)"), None, replace(bare, kind="subclassed"))
+    assert found("no_nonlinearity", plain)
+    bent = text.format("tf.nn.relu(self.hidden(x))")
+    assert not found("no_nonlinearity", _script(bent, None, replace(bare, kind="subclassed")))
+
+
+def test_a_class_that_is_common_in_training_and_rare_in_evaluation_is_seen() -> None:
+    y = np.array([0] * 160 + [1] * 20 + [2] * 20)
+    even = Sample((np.zeros((60, 8)),), (np.arange(60) % 3,))
+    case = replace(_sample(classes(), y=y), asked={"evaluate": even})
+    (told,) = found("rare_class_ignored", case)
+    assert told.cause == "80% of the samples are of class 0, of those that evaluate is given 33%"
+
+
 def test_the_line_that_scales_training_inputs_alone_is_named() -> None:
     text = (
         "x = scaler.fit_transform(x)\nmodel.fit(x, y, epochs=3)\nmodel.evaluate(x_test, y_test)\n"

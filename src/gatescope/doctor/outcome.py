@@ -134,7 +134,8 @@ def skill(y: Numbers, predicted: Numbers, task: Task) -> float:
         return _explained(np.asarray(y, np.float64), np.asarray(predicted, np.float64))
     if task == "labels":
         right = (predicted > _threshold(predicted)) == (y > 0.5)
-        return _above_guessing(float(right.mean()), max(y.mean(), 1 - y.mean()))
+        guessed = np.maximum(y.mean(0), 1 - y.mean(0)).mean()  # each label's commoner answer
+        return _above_guessing(float(right.mean()), float(guessed))
     told = classes_of(y).ravel()
     if task == "binary":
         told = told > 0

@@ -307,8 +307,12 @@ def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool
     """
     same_loss = not any(one.target.startswith(("loss", "data.y")) for one in changes)
     gain, noise = result.skill - base.skill, _noise(base.skills, result.skills)
+    worth = _WORTH_FINE if fine else _WORTH
+    # Three of three seeds above three are as sure as a gain of twice its standard error.
+    apart = min(map(len, (base.skills, result.skills))) >= SEEDS
+    apart = apart and min(result.skills) - max(base.skills) > worth
     # Out of NaN anything is a gain; what mends a network does better than guessing.
-    better = gain > max(noise, _WORTH_FINE if fine else _WORTH) and result.skill > _WORTH
+    better = (gain > max(noise, worth) or apart) and result.skill > _WORTH
     by_loss = bool(same_loss and base.losses and result.losses and not better and not fine)
     if by_loss:
         before, after = np.mean(base.losses), np.mean(result.losses)

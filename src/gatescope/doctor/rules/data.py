@@ -406,7 +406,7 @@ def _apart(here: Any, there: Any) -> str:
         return ""
     apart = np.atleast_1d(np.abs(there.mean(axes) - here.mean(axes)))[moves] / spread[moves]
     factor = np.atleast_1d(there.std(axes))[moves] / spread[moves]
-    if np.median(apart) < 2 and 1 / 3 < np.median(factor) < 3:
+    if np.mean((apart > 2) | (factor < 1 / 3) | (factor > 3)) < 0.5:
         return ""
     return (
         f"deviation {there.std():.3g} against {here.std():.3g}, "

@@ -277,16 +277,21 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     fails = case.fails or (outcome is not None and outcome.learns_nothing and not case.cut)
     if y is None or not training or training.fit.get("class_weight") or not fails:
         return
-    flat = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
-    values, counts = np.unique(flat, return_counts=True)
-    if len(values) < 2 or len(values) > 50 or counts.max() / counts.sum() < _UNBALANCED:
+    values, counts = np.unique(_classes(y), return_counts=True)
+    most, common = float(counts.max() / counts.sum()), values[counts.argmax()]
+    later = case.asked.get("evaluate")
+    there = _classes(later.one_y) if later and later.one_y is not None else None
+    rarer = (
+        there is not None and len(there) > _FEW_HELD and (there == common).mean() < most - _OTHERS
+    )
+    if len(values) < 2 or len(values) > 50 or (most < _UNBALANCED and not rarer):
         return
     yield Finding(
-        cause=f"{counts.max() / counts.sum():.0%} of the samples are of class "
-        f"{values[counts.argmax()]:g}",
+        cause=f"{most:.0%} of the samples are of class {common:g}"
+        + (f", of those that evaluate is given {(there == common).mean():.0%}" if rarer else ""),
         symptom=f"saying that class always is nearly right; {case.symptom}",
         remedy="pass class_weight to fit, or show the rare classes more often",
-        confidence=0.7,
+        confidence=0.85 if rarer else 0.7,
         changes=(Change("set", "fit.class_weight", "balanced"),),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -372,32 +373,44 @@ def activation_apart_from_loss(case: Evidence) -> Iterator[Finding]:
     )
 
 
+_OUTSIDE = re.compile(r"label value of (-?\d+) which is outside the valid range of \[0, (\d+)\)")
+
+
 @rule("Keras, sparse_categorical_crossentropy: labels from 0 to units − 1")
 def labels_beyond_units(case: Evidence) -> Iterator[Finding]:
     """Labels that have no unit."""
-    y, head = case.sample.one_y if case.sample else None, case.head
-    loss = case.training.loss if case.training else None
-    if y is None or not head or not head.units or loss != "sparse_categorical_crossentropy":
+    told = _OUTSIDE.search(case.crash.message) if case.crash else None
+    span = _labels_and_units(case) or (told and (1, int(told[1]), int(told[2])))
+    if not span:
         return
-    highest, least = int(y.max()), int(y.min())
-    if highest < head.units and least >= 0:
+    least, highest, units = span
+    if highest < units and least >= 0:
         return
-    shifted = least == 1 and highest == head.units
+    shifted = least == 1 and highest == units
     change = (
         Change("set", "data.y", "from_zero")
         if shifted or least < 0
-        else Change("set", f"layer:{head.name}.units", highest + 1)
+        else Change("set", f"layer:{_name(case)}.units", highest + 1)
     )
     yield Finding(
-        cause=f"labels run from {least} to {highest}, but the last layer has {head.units} units, "
-        f"for labels from 0 to {head.units - 1}",
+        cause=f"labels run from {least} to {highest}, but the last layer has {units} units, "
+        f"for labels from 0 to {units - 1}",
         symptom="the loss is NaN or an error is raised",
-        kind="crash" if case.crash and "label value" in case.crash.message else "training",
+        kind="crash" if told else "training",
         remedy="let labels begin at 0" if shifted else f"give the last layer {highest + 1} units",
         confidence=0.97,
         changes=(change,),
-        layer=head.name,
+        layer=_name(case),
     )
+
+
+def _labels_and_units(case: Evidence) -> tuple[int, int, int] | None:
+    """The least and the highest label, and how many units there are for them."""
+    y, head = case.sample.one_y if case.sample else None, case.head
+    loss = case.training.loss if case.training else None
+    if y is None or not head or not head.units or loss != "sparse_categorical_crossentropy":
+        return None
+    return int(y.min()), int(y.max()), head.units
 
 
 @rule("Keras, binary_crossentropy: labels are 0 or 1")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 
+from gatescope.catalog.activations import ACTIVATIONS
 from gatescope.doctor.evidence import (
     CONVOLUTIONS,
     DROPOUTS,
@@ -30,11 +32,23 @@ def _plain(case: Evidence, layer: Layer) -> bool:
     return layer.kind in _MIXING and case.activated(layer) in (None, "linear")
 
 
+def _may_bend(case: Evidence) -> bool:
+    """Whether a class of the user's may call an activation that no layer tells of."""
+    if case.kind != "subclassed":
+        return False
+    tree = case.script.tree if case.script else None
+    if tree is None:
+        return True
+    named = [one.attr if isinstance(one, ast.Attribute) else one.id for one in ast.walk(tree)
+             if isinstance(one, ast.Attribute | ast.Name)]  # fmt: skip
+    return not ACTIVATIONS.keys().isdisjoint(named)
+
+
 @rule("a chain of linear maps is one linear map: Goodfellow et al. 2016, section 6.1")
 def no_nonlinearity(case: Evidence) -> Iterator[Finding]:
     """Hidden layers, none of which bends anything."""
     mixing = [layer for layer in case.hidden if layer.kind in _MIXING]
-    if not mixing or case.kind == "subclassed" or any(one.kind in RECURRENT for one in case.hidden):
+    if not mixing or _may_bend(case) or any(one.kind in RECURRENT for one in case.hidden):
         return
     if not all(_plain(case, layer) for layer in mixing):
         return
@@ -52,7 +66,7 @@ def no_nonlinearity(case: Evidence) -> Iterator[Finding]:
 @rule("a chain of linear maps is one linear map: Goodfellow et al. 2016, section 6.1")
 def missing_activation(case: Evidence) -> Iterator[Finding]:
     """One hidden layer without activation among others that have one."""
-    if case.kind == "subclassed":
+    if _may_bend(case):
         return
     mixing = [layer for layer in case.hidden if layer.kind in _MIXING]
     bare = [layer for layer in mixing if _plain(case, layer)]
