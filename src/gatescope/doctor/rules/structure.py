@@ -90,7 +90,7 @@ def softmax_in_hidden_layer(case: Evidence) -> Iterator[Finding]:
     if not found:
         return
     yield Finding(
-        cause=f"{named(found)} ends in a softmax: hidden units share 1 among them",
+        cause=f"a softmax ends the hidden {named(found)}: its units share 1 among them",
         symptom=f"outputs and gradients are tiny; {case.symptom}",
         remedy="take relu",
         confidence=case.sure(0.85, 0.7, 0.35),
@@ -154,7 +154,7 @@ def dropout_too_strong(case: Evidence) -> Iterator[Finding]:
     layer, most = max(found, key=lambda one: one[1])
     strong = most >= _STRONG
     yield Finding(
-        cause=f"{named([one for one, _ in found])} drops {most:.0%} of its inputs",
+        cause=f"{most:.0%} of the inputs of {named([one for one, _ in found])} are dropped",
         symptom=f"the rest carries {1 - most:.0%} of what was known; {case.symptom}",
         remedy="drop 0.2 to 0.5 of hidden units",
         confidence=case.sure(0.85, 0.7, 0.4) if strong else case.sure(0.5, 0.3, 0.15),
