@@ -76,7 +76,8 @@ def _run_and_diagnose(asked: argparse.Namespace, arguments: Sequence[str]) -> in
     began = time.time()
     with _ignored(signal.SIGINT):  # the script's to answer
         command = [sys.executable, "-m", "gatescope", "run", *without]
-        code = subprocess.call(command)  # noqa: S603 - what it is for
+        environment = gatescope.users_environment()
+        code = subprocess.call(command, env=environment)  # noqa: S603 - what it is for
     from gatescope.cli.doctor import report_runs
 
     try:
