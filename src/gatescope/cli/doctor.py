@@ -77,7 +77,7 @@ def report_runs(root: Path, since: float) -> None:
     began = [one for one in list_runs(root).runs if one.started >= since] if root.is_dir() else []
     for one in reversed(began):
         found = _diagnosed(open_run(root / one.run), True, _SECONDS / len(began))
-        notes().print(f"\n{printable(str(found))}", markup=False, soft_wrap=True, highlight=False)
+        typer.echo(f"\n{printable(str(found))}", err=True)  # rich would expand tabs
 
 
 def _diagnosed(run: Run, prove: bool, seconds: float) -> Diagnosis:
