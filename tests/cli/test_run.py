@@ -244,7 +244,7 @@ REFUSED = {
     ("absent.py",): "there is no 'absent.py'",
     (".",): "'.' is a folder",
     ("book.ipynb",): "put   %load_ext gatescope   into its first cell",
-    (): "the following arguments are required: SCRIPT",
+    (): "the following arguments are required: SCRIPT\n",
     ("--seconds", "0", "fine.py"): "--seconds is 0.0",
     ("--max-epochs", "-2", "fine.py"): "--max-epochs is -2",
     ("--overhead", "0", "fine.py"): "--overhead is 0.0",

@@ -46,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
     made = Parser("gatescope run [OPTIONS] SCRIPT [ARGUMENT]...", description=summaries.RUN)
     add = made.add_argument
     add("script", metavar="SCRIPT", type=Path, help="a Keras script, as it is")
-    add("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="for the script")
+    rest = add("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="for the script")
+    rest.required = False  # as argparse says of it, though none is fine
     add("--runs", metavar="DIR", type=Path, default=Path("runs"), help="default ./runs")
     add("--name", metavar="NAME", help="what the runs are called (default: script and model)")
     add(
