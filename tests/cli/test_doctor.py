@@ -91,7 +91,8 @@ def test_too_little_time_for_proofs_is_refused(gatescope, run: str, seconds: str
     answer = gatescope("doctor", run, "--seconds", seconds)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        f"Error: --seconds is {seconds}\n  expected: 1 or more, or --no-prove for no proofs at all\n"
+        f"Error: --seconds is {seconds}\n"
+        "  expected: 1 or more, or --no-prove for no proofs at all\n"
         "  fix: leave --seconds out for 60\n"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,6 +236,26 @@ def test_a_script_ends_as_it_would(start: Start, ending: str) -> None:
     assert without_last_line(opened.err) == plain.err
 
 
+@pytest.mark.parametrize("what", ["folder", "app.zip"])
+def test_folders_and_archives_run_as_python_runs_them(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "__main__.py").write_text(f"import inner\n{WORLD}\n1 / inner.zero")
+    (folder / "inner.py").write_text("zero = 0")
+    shutil.make_archive(str(tmp_path / "app"), "zip", folder)
+    answers = []
+    for command in ([], ["-m", "gatescope", "run"]):
+        done = subprocess.run(
+            [sys.executable, *command, what, "--name", "x"],
+            capture_output=True, text=True, cwd=tmp_path,
+        )  # fmt: skip
+        answers.append((done.returncode, re.sub("0x[0-9a-f]+", "0x…", done.stdout)))
+        error = done.stderr
+    assert answers[0] == answers[1]
+    assert "ZeroDivisionError" in error and "gatescope" not in error
+    assert "did not import Keras" in error.splitlines()[-1]
+
+
 def test_killed_by_a_signal(start: Start) -> None:
     plain, opened = start("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
     assert opened == plain == (-signal.SIGTERM, "", "")
@@ -242,7 +263,8 @@ def test_killed_by_a_signal(start: Start) -> None:
 
 REFUSED = {
     ("absent.py",): "there is no 'absent.py'",
-    (".",): "'.' is a folder",
+    (".",): "fix: name the script itself, such as fine.py",
+    ("empty",): "'empty' holds no __main__.py",
     ("book.ipynb",): "put   %load_ext gatescope   into its first cell",
     (): "the following arguments are required: SCRIPT\n",
     ("--seconds", "0", "fine.py"): "--seconds is 0.0",
@@ -261,6 +283,7 @@ def test_what_cannot_be_run_is_refused(
     arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     for name in ("fine.py", "book.ipynb"):
         (tmp_path / name).write_text("{}")
     answer = gatescope("run", *arguments)

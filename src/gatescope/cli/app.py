@@ -42,7 +42,7 @@ app.command()(doctor)
 
 _NOTHING_TYPED = 2
 _WORDING = (("Input should be", "it should be"), ("Value error, ", ""))  # of pydantic
-_WRONG_USAGE = typer.BadParameter.__mro__[1]  # of click, which typer may bring along or not
+_WRONG_USAGE: Any = typer.BadParameter.__mro__[1]  # of click, which typer may bring along or not
 
 
 def run_app() -> int:

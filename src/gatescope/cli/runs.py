@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -181,20 +182,21 @@ def _show(run: Run) -> None:
     from gatescope.report.terminal import summary, table
     from gatescope.runs.view import curves, facts, finding_lines, settings, structure
 
+    # All is read before anything is shown: a damaged run is an error, and not half a page.
+    told = [(label, printable(str(value))) for label, value in facts(run)]
+    configured = (("configuration", run.configuration), ("environment", run.environment))
+    (columns, layers), drawn = structure(run), curves(run)
+    events, found = Counter(run.events["kind"]), run.findings
     console = output()
-    console.print(summary(printable(run.name), [(k, printable(str(v))) for k, v in facts(run)]))
-    for title, content in (("configuration", run.configuration), ("environment", run.environment)):
+    console.print(summary(printable(run.name), told))
+    for title, content in configured:
         if rows := settings(content):
             _print_table(rows, (title, "value"))
-    columns, layers = structure(run)
     if layers:
         _print_table(layers, columns, title="structure")
-    _print_curves(curves(run), console.width)
-    events = run.events["kind"]
-    if len(events):
-        counts = {kind: list(events).count(kind) for kind in dict.fromkeys(events)}
-        console.print(table(list(counts.items()), ("event", "times")))
-    found = run.findings
+    _print_curves(drawn, console.width)
+    if events:
+        console.print(table(list(events.items()), ("event", "times")))
     console.print(f"findings: {len(found) or 'none'}")
     for finding in found:
         console.print(f"\n{printable(finding_lines(finding))}", markup=False)
