@@ -50,6 +50,24 @@ def test_the_list_names_every_run(gatescope, two: list[str]) -> None:
         ]
 
 
+@pytest.mark.parametrize("columns", ["80", "20"])
+def test_a_narrow_list_keeps_names_and_words_whole(
+    gatescope, two: list[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    with record(RUNS, "a-name-of-a-run-that-takes-room") as writer:
+        pass
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = gatescope("runs").out.splitlines()
+    assert lines[0].split() == ["run", "status", "step", "loss", "findings"]
+    assert {*two, writer.folder.name} == {line.split()[0] for line in lines[2:5]}
+
+
+def test_colours_of_a_stored_error_are_left_out(gatescope) -> None:
+    with pytest.raises(ValueError, match="Input"), record(RUNS) as writer:
+        raise ValueError("\x1b[1mInput 0 is wrong\x1b[0m")
+    assert "ValueError: Input 0 is wrong " in gatescope("runs", "show", writer.folder).out
+
+
 def test_a_list_for_programs(gatescope, two: list[str]) -> None:
     answer = gatescope("runs", "--json")
     told = json.loads(answer.out)
