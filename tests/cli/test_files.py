@@ -36,7 +36,7 @@ def test_of_many_names_like_it_two_are_offered(tmp_path: Path) -> None:
 
 
 def test_names_that_share_little_but_their_ending_are_not_offered(tmp_path: Path) -> None:
-    for name in ("osexit.py", "syn.py"):
+    for name in ("osexit.py", "syn.py", "sub.py"):
         (tmp_path / name).touch()
     with pytest.raises(UsageError, match="check the path; this folder is"):
         existing(tmp_path / "nosuch.py", "a script")

@@ -260,7 +260,7 @@ def _line(ran: Ran, path: Callable[[Path], str]) -> str:
 
 def _about_bad(folder: Path, place: str) -> str:
     """From which step on a run was not finite, and what to type then; nothing if it was."""
-    with suppress(GatescopeError):
+    with suppress(GatescopeError, OSError):
         run = open_run(folder)
         steps = run.events["step"][run.events["kind"] == "first bad value"]
         if not len(steps) and "batch_loss" in run.metric_names:

@@ -177,7 +177,9 @@ def _configuration(model: keras.Model) -> bytes:
 def _first_sentence(error: Exception) -> str:
     """What an error says before it goes on for pages, as those of Keras do."""
     said = " ".join(str(error).split()).partition(". ")[0]
-    return f"{type(error).__name__} {said}".strip() if isinstance(error, KeyError) else said
+    if said and not isinstance(error, KeyError):
+        return said
+    return f"{type(error).__name__} {said}".strip()
 
 
 def retrace(model: keras.Model, kept: KeptStep) -> Trace:
