@@ -89,6 +89,11 @@ def leave_environment() -> None:
         os.environ.pop(name, None)
 
 
+def users_environment() -> dict[str, str]:
+    """The environment without the settings, for a process of the user's own."""
+    return {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+
+
 def _load_with_engine(module: str) -> None:
     from gatescope.startup import quiet_startup
 

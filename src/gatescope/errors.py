@@ -101,13 +101,19 @@ def engine_missing(cause: ImportError) -> NoReturn:
     ) from cause
 
 
-def nearest(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
+def nearest(
+    name: str,
+    known: Iterable[str],
+    written: Callable[[str], str] = str,
+    least: float = 0.5,
+) -> str:
     """Offers the known names that are most like a wrong one.
 
     Args:
         name: What the user typed.
         known: What there is.
         written: How to write one of these out, where a name is only a part of what to type.
+        least: How much alike names must be, from 0 to 1; see `difflib.get_close_matches`.
 
     Returns:
         A question, to be an error's `fix`; nothing where no name is near.
@@ -116,7 +122,7 @@ def nearest(name: str, known: Iterable[str], written: Callable[[str], str] = str
         >>> nearest("sigmod", ["sigmoid", "relu"])
         "did you mean 'sigmoid'?"
     """
-    return did_you_mean(map(written, get_close_matches(name, list(known), n=2, cutoff=0.5)))
+    return did_you_mean(map(written, get_close_matches(name, list(known), n=2, cutoff=least)))
 
 
 def did_you_mean(names: Iterable[str]) -> str:

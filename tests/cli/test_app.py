@@ -91,7 +91,7 @@ finally:
 def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, meant: str) -> None:
     answer = gatescope(*typed.split())
     assert answer.code == 2
-    assert f"Did you mean '{meant}'" in answer.err
+    assert f"fix: did you mean '{meant}'" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,13 @@ def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, me
         "caption --beam many photo.jpg",
         "evaluate",
         "evaluate run --split all",
+        "doctor",
+        "doctor run --seconds many",
+        "replay",
+        "runs show",
+        "runs show run --jsno",
+        "runs compare one",
+        "runs delete",
         "train caption --run r",
         "train caption --data d",
         "train scenes",
@@ -115,8 +122,33 @@ def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, me
 def test_usage_errors_exit_with_2_and_say_how_it_goes(gatescope, typed: str) -> None:
     answer = gatescope(*typed.split())
     assert (answer.code, answer.out) == (2, "")
-    assert "Usage: gatescope" in answer.err
-    assert "Traceback" not in answer.err
+    happened, expected, fix = answer.err.splitlines()
+    assert happened.startswith("Error: ")
+    assert expected.startswith("  expected: gatescope ") and fix.startswith("  fix: gatescope ")
+
+
+def test_nothing_typed_is_answered_by_the_help(gatescope) -> None:
+    answer = gatescope()
+    assert (answer.code, answer.err) == (2, "") and "Usage: gatescope" in answer.out
+
+
+USAGE = {
+    "runs show": "Error: missing argument 'RUN'\n"
+    "  expected: gatescope runs show [OPTIONS] RUN\n"
+    "  fix: gatescope runs show --help\n",
+    "caption --beam 0 photo.jpg": "Error: invalid value for '--beam': it should be greater than or "
+    "equal to 1\n"
+    "  expected: gatescope caption [OPTIONS] PHOTO_OR_FOLDER...\n"
+    "  fix: gatescope caption --help\n",
+    "runs show --runs": "Error: option '--runs' requires an argument\n"
+    "  expected: gatescope COMMAND [OPTIONS]\n"
+    "  fix: gatescope --help\n",
+}
+
+
+@pytest.mark.parametrize("typed", USAGE)
+def test_usage_errors_are_told_in_three_parts(gatescope, typed: str) -> None:
+    assert gatescope(*typed.split()).err == USAGE[typed]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from written_runs import fill, record
 
+from gatescope.runs.findings import keep_findings
 from gatescope.runs.open import open_run
 
 
@@ -72,6 +73,28 @@ def test_a_script_is_run_and_its_training_diagnosed(
     assert (kept["rule"], kept["proved"]) == ("learning_rate_too_high", True)
     assert kept["where"].endswith("train.py:8")
     assert gatescope("doctor", folder.name, "--check").code == 1
+
+
+def test_a_diagnosis_without_proofs_leaves_one_with_them_in_the_run(gatescope, run: str) -> None:
+    folder = Path("runs") / run
+    assert gatescope("doctor", run, "--no-prove").err == ""
+    assert [one["rule"] for one in open_run(folder).findings] == ["learning_rate_too_high"]
+    proved = {"cause": "it is", "proof": "the loss is 0.1 in place of 2"}
+    keep_findings(folder, [proved])
+    answer = gatescope("doctor", run, "--no-prove")
+    assert "not kept in the run: an earlier diagnosis with proofs stays there" in answer.err
+    assert open_run(folder).findings == [proved]
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "-1", "nan"])
+def test_too_little_time_for_proofs_is_refused(gatescope, run: str, seconds: str) -> None:
+    answer = gatescope("doctor", run, "--seconds", seconds)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"Error: --seconds is {seconds}\n"
+        "  expected: 1 or more, or --no-prove for no proofs at all\n"
+        "  fix: leave --seconds out for 60\n"
+    )
 
 
 def test_check_passes_without_proved_faults(gatescope, run: str) -> None:

@@ -35,6 +35,13 @@ def test_of_many_names_like_it_two_are_offered(tmp_path: Path) -> None:
     assert caught.value.fix.count(".jpg") == 2
 
 
+def test_names_that_share_little_but_their_ending_are_not_offered(tmp_path: Path) -> None:
+    for name in ("osexit.py", "syn.py", "sub.py"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match="check the path; this folder is"):
+        existing(tmp_path / "nosuch.py", "a script")
+
+
 @pytest.mark.parametrize("path", ["zzz", "no/where/at/all"])
 def test_a_missing_path_like_no_other_is_answered_by_the_present_folder(path: str) -> None:
     with pytest.raises(UsageError, match="check the path; this folder is"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,6 +236,26 @@ def test_a_script_ends_as_it_would(start: Start, ending: str) -> None:
     assert without_last_line(opened.err) == plain.err
 
 
+@pytest.mark.parametrize("what", ["folder", "app.zip"])
+def test_folders_and_archives_run_as_python_runs_them(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "__main__.py").write_text(f"import inner\n{WORLD}\n1 / inner.zero")
+    (folder / "inner.py").write_text("zero = 0")
+    shutil.make_archive(str(tmp_path / "app"), "zip", folder)
+    answers = []
+    for command in ([], ["-m", "gatescope", "run"]):
+        done = subprocess.run(
+            [sys.executable, *command, what, "--name", "x"],
+            capture_output=True, text=True, cwd=tmp_path,
+        )  # fmt: skip
+        answers.append((done.returncode, re.sub("0x[0-9a-f]+", "0x…", done.stdout)))
+        error = done.stderr
+    assert answers[0] == answers[1]
+    assert "ZeroDivisionError" in error and "gatescope" not in error
+    assert "did not import Keras" in error.splitlines()[-1]
+
+
 def test_killed_by_a_signal(start: Start) -> None:
     plain, opened = start("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
     assert opened == plain == (-signal.SIGTERM, "", "")
@@ -242,9 +263,10 @@ def test_killed_by_a_signal(start: Start) -> None:
 
 REFUSED = {
     ("absent.py",): "there is no 'absent.py'",
-    (".",): "'.' is a folder",
+    (".",): "fix: name the script itself, such as fine.py",
+    ("empty",): "'empty' holds no __main__.py",
     ("book.ipynb",): "put   %load_ext gatescope   into its first cell",
-    (): "the following arguments are required: SCRIPT",
+    (): "the following arguments are required: SCRIPT\n",
     ("--seconds", "0", "fine.py"): "--seconds is 0.0",
     ("--max-epochs", "-2", "fine.py"): "--max-epochs is -2",
     ("--overhead", "0", "fine.py"): "--overhead is 0.0",
@@ -261,6 +283,7 @@ def test_what_cannot_be_run_is_refused(
     arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     for name in ("fine.py", "book.ipynb"):
         (tmp_path / name).write_text("{}")
     answer = gatescope("run", *arguments)
@@ -281,7 +304,7 @@ print(len(history.epoch))
 
 def test_a_long_script_is_limited_by_time_and_by_epochs(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(TRAINS)
-    for options, least in ((("--seconds", "1"), 1), (("--max-epochs", "2", "--no-data"), 2)):
+    for options, least in ((("--seconds", "4"), 2), (("--max-epochs", "2", "--no-data"), 2)):
         command = [sys.executable, "-m", "gatescope", "run", "--name", "short", *options]
         done = subprocess.run(
             [*command, "script.py"], capture_output=True, text=True, cwd=tmp_path, timeout=300
@@ -294,6 +317,67 @@ def test_a_long_script_is_limited_by_time_and_by_epochs(tmp_path: Path) -> None:
     assert timed.fact("cut") == "--seconds"
     assert limited.fact("cut") == "at most 2 of 5000 epochs"
     assert int(done.stdout) == 2
+
+
+NOT_FINITE = """
+import numpy as np
+from tensorflow import keras
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+model.compile(keras.optimizers.SGD(1e6), "mse")
+model.fit(np.ones((256, 2)), np.zeros(256), epochs=2, verbose=0)
+"""
+
+
+def test_a_training_that_is_not_finite_ends_with_what_to_type(start: Start) -> None:
+    _, opened = start(NOT_FINITE, options=("--runs", "my runs"))
+    line = opened.err.splitlines()[-1]
+    found = re.fullmatch(
+        r"Gatescope: (my runs/\S+): 16 steps, \d+ probed, at a cost of .+; not finite from step "
+        r"\d+ on: gatescope replay '(.+)', gatescope doctor '(.+)'",
+        line,
+    )
+    assert found and found[1] == found[2] == found[3]
+
+
+def test_a_folder_that_cannot_be_made_is_the_reason_that_is_said(start: Start) -> None:
+    plain, opened = start(TRAINS.replace("5000", "1"), options=("--runs", "script.py/runs"))
+    assert opened[:2] == plain[:2]
+    warned = re.search(r"^(.*script\.py):(\d+): RuntimeWarning: (.*)\n  (.*)", opened.err, re.M)
+    assert warned and warned[4].startswith("history = model.fit(")
+    assert "records nothing of this training" in warned[3] and "Not a directory" in warned[3]
+    assert opened.err.splitlines()[-1] == (
+        "Gatescope: nothing was recorded: no run can be begun in 'script.py/runs' "
+        "(Not a directory)."
+    )
+
+
+FORKS = """
+import os
+if os.fork() == 0:
+    exec(os.environ["TRAINS"])
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_what_forked_processes_recorded_is_said(start: Start, tmp_path: Path) -> None:
+    _, opened = start(FORKS, TRAINS=TRAINS.replace("5000", "1"))
+    (run,) = (tmp_path / "runs").iterdir()
+    assert opened.err.splitlines()[-1] == (
+        f"Gatescope: recorded by processes that the script forked: runs/{run.name}"
+    )
+
+
+def test_where_keras_3_was_recorded_nothing_is_said_of_keras_2(start: Start) -> None:
+    script = TRAINS.replace("from tensorflow import keras", "import keras").replace("5000", "1")
+    _, opened = start(script, TF_USE_LEGACY_KERAS="1")
+    assert "legacy" not in opened.err and "64 steps" in opened.err.splitlines()[-1]
+
+
+def test_a_script_that_is_diagnosed_sees_the_users_environment(start: Start) -> None:
+    variables = "import os; print(sorted(name for name in os.environ if name.startswith('TF_')))"
+    plain, opened = start(variables, options=("--doctor",), TF_CPP_MIN_LOG_LEVEL="0")
+    assert opened[:2] == plain[:2]
 
 
 QUIET = {

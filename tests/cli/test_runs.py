@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,24 @@ def test_the_list_names_every_run(gatescope, two: list[str]) -> None:
             "0.0101" if "slow" in name else "0.011",
             "1",
         ]
+
+
+@pytest.mark.parametrize("columns", ["80", "20"])
+def test_a_narrow_list_keeps_names_and_words_whole(
+    gatescope, two: list[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    with record(RUNS, "a-name-of-a-run-that-takes-room") as writer:
+        pass
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = gatescope("runs").out.splitlines()
+    assert lines[0].split() == ["run", "status", "step", "loss", "findings"]
+    assert {*two, writer.folder.name} == {line.split()[0] for line in lines[2:5]}
+
+
+def test_colours_of_a_stored_error_are_left_out(gatescope) -> None:
+    with pytest.raises(ValueError, match="Input"), record(RUNS) as writer:
+        raise ValueError("\x1b[1mInput 0 is wrong\x1b[0m")
+    assert "ValueError: Input 0 is wrong " in gatescope("runs", "show", writer.folder).out
 
 
 def test_a_list_for_programs(gatescope, two: list[str]) -> None:
@@ -184,8 +204,35 @@ def test_delete_refuses_a_running_one_and_one_elsewhere(gatescope, here: Path) -
         pass
     answer = gatescope("runs", "delete", elsewhere.folder, "--yes")
     assert answer.code == 1 and "does not stand in 'runs'" in answer.err
-    assert f"--runs '{here / 'other'}'" in answer.err
-    assert gatescope("runs", "delete", elsewhere.folder, "--runs", "other", "--yes").code == 0
+    fix = shlex.split(answer.err.splitlines()[-1].removeprefix("  fix: gatescope "))
+    assert gatescope(*fix, "--yes").code == 0 and not elsewhere.folder.exists()
+
+
+@pytest.mark.parametrize("typed", ["runs", "../d", ".", "link"])
+def test_what_is_no_run_is_not_offered_to_delete_elsewhere(
+    gatescope, two: list[str], here: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    (here / "d").mkdir()
+    (here / "in").mkdir()
+    monkeypatch.chdir(here / "in")
+    (here / "in" / "runs").mkdir()
+    (here / "in" / "runs" / "link").symlink_to(here / "runs" / two[0])
+    answer = gatescope("runs", "delete", typed, "--yes")
+    assert (answer.code, answer.out) == (1, "")
+    if typed == "link":  # to a run that stands elsewhere
+        fix = shlex.split(answer.err.splitlines()[-1].removeprefix("  fix: gatescope "))
+        assert gatescope(*fix, "--yes").code == 0 and not (here / "runs" / two[0]).exists()
+    else:
+        assert " is no run\n" in answer.err and "--runs" not in answer.err
+
+
+def test_a_damaged_run_is_an_error_and_no_half_of_a_page(gatescope, two: list[str]) -> None:
+    with sqlite3.connect(RUNS / two[0] / "run.sqlite") as connection:
+        connection.execute("UPDATE metric_chunks SET numbers = x'00'")
+    connection.close()
+    answer = gatescope("runs", "show", two[0])
+    assert (answer.code, answer.out) == (1, "")
+    assert "cannot be read" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -41,5 +41,9 @@ def test_bars_count_each_piece_of_work(capsys: pytest.CaptureFixture[str]) -> No
     assert "[looking]" in shown.err
 
 
-def test_only_line_feeds_are_left_of_control_characters() -> None:
-    assert printable("a\x1b[2Jb\nc\r\x07é…") == "a\ufffd[2Jb\nc\ufffd\ufffdé…"
+def test_line_feeds_and_tabs_are_left_of_control_characters() -> None:
+    assert printable("a\x1b[2Jb\n\tc\r\x07é…") == "a\ufffd[2Jb\n\tc\ufffd\ufffdé…"
+
+
+def test_colours_are_left_out() -> None:
+    assert printable("\x1b[1mInput \x1b[38;5;34m0\x1b[0m") == "Input 0"

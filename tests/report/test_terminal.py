@@ -43,6 +43,22 @@ def test_nothing_is_wider_than_the_terminal():
         assert max(map(len, shown(drawn, width=40).splitlines())) <= 40
 
 
+def test_words_are_whole_as_long_as_they_fit():
+    columns = ("metric", "curves", "shared steps", "first ends at", "second ends at")
+    prose = "within noise of each other; equal to the bit before step 12"
+    rows = [("input_deviation", prose, 1234, 1.0, 2.0)]
+    for width in (120, 80, 60):
+        text = shown(table(rows, columns), width=width)
+        assert max(map(len, text.splitlines())) <= width
+        assert {"metric", "input_deviation", "1,234", *prose.split()} <= set(text.split())
+
+
+def test_the_natural_width_is_that_at_which_nothing_is_broken():
+    drawn = table([("a name of four words", 1)], ("name", "count"))
+    assert len(shown(drawn, width=drawn.natural_width).splitlines()) == 3
+    assert len(shown(drawn, width=drawn.natural_width - 1).splitlines()) == 4
+
+
 def test_long_text_is_folded_and_not_cut():
     name = "".join(chr(97 + place % 26) for place in range(100))
     text = "".join(shown(table([(name, 1)], ("name", "n")), width=40).split())

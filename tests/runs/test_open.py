@@ -15,7 +15,7 @@ import pytest
 from written_runs import FINDING, LAYERS, STATISTICS, fill, record
 
 import gatescope as gs
-from gatescope.errors import RunError
+from gatescope.errors import RunError, UsageError
 from gatescope.runs.findings import keep_findings
 from gatescope.runs.open import Run, open_run
 
@@ -186,6 +186,22 @@ def test_reading_a_run_that_ended_leaves_nothing_behind(finished: Run) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.folder.iterdir()}
     assert finished.probes and finished.metrics and finished.status == "finished"
     assert {path: path.stat().st_mtime_ns for path in finished.folder.iterdir()} == before
+
+
+def test_what_writes_a_run_opens_it(tmp_path: Path) -> None:
+    with record(tmp_path) as writer:
+        assert open_run(writer).status == "running"
+    assert open_run(open_run(writer)).folder == writer.folder
+
+
+@pytest.mark.parametrize("what", [3, None, ["runs"]])
+def test_what_is_no_path_is_told(what: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_run(what)  # type: ignore[arg-type]
+    happened, expected, fix = str(caught.value).splitlines()
+    assert happened == f"{what!r} is no run"
+    assert expected == "  expected: the folder of a run, or the run itself"
+    assert fix.startswith('  fix: gs.open_run("runs/')
 
 
 def test_the_database_itself_opens_the_run(finished: Run) -> None:

@@ -174,6 +174,34 @@ def test_code_of_one_s_own_is_asked_for(tmp_path: Path) -> None:
     assert bad.gate.op == "RealDiv"
 
 
+class Within(keras.Model):
+    """A model of which Keras cannot write what it was made with."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner, self.head = inner, keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.head(self.inner(x))
+
+
+def test_why_a_model_has_no_configuration_is_told(tmp_path: Path) -> None:
+    model = Within(lambda x: x)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    opened = gs.watch(model, runs=tmp_path, name="within")
+    model.fit(np.full((4, 2), np.nan), np.ones(4), verbose=0)
+    with pytest.raises(DataError) as caught:
+        gs.replay(opened.run)
+    happened, _, fix = str(caught.value).splitlines()
+    assert happened.endswith(
+        "cannot be made by its configuration: Keras cannot write it (Object Within was created by "
+        "passing non-serializable argument values in `__init__()`, and therefore the object must "
+        "override `get_config()` in order to be serializable)"
+    )
+    assert fix.startswith("  fix: gs.replay(")
+    assert gs.replay(opened.run, model).step == 0
+
+
 def test_a_healthy_run_has_none(tmp_path: Path) -> None:
     case = CASES["nan_target"]()
     opened = gs.watch(case.model, runs=tmp_path)

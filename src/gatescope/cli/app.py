@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
+from gatescope.errors import UsageError
 
 app = typer.Typer(
     name="gatescope",
@@ -36,6 +38,50 @@ app.command()(trace)
 app.command()(replay)
 app.add_typer(runs)
 app.command()(doctor)
+
+
+_NOTHING_TYPED = 2
+_WORDING = (("Input should be", "it should be"), ("Value error, ", ""))  # of pydantic
+_WRONG_USAGE: Any = typer.BadParameter.__mro__[1]  # of click, which typer may bring along or not
+
+
+def run_app() -> int:
+    """Runs the command that was typed.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UsageError: An argument is missing, or an option means nothing.
+    """
+    try:
+        code = app(prog_name="gatescope", standalone_mode=False)
+    except typer.Abort:
+        print("Aborted.", file=sys.stderr)
+        return 1
+    except _WRONG_USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
+            return _NOTHING_TYPED
+        raise explained(error) from None
+    return code if isinstance(code, int) else 0
+
+
+def explained(error: Any) -> UsageError:
+    """What typer would say in a box of its own, in the three parts of other errors.
+
+    Args:
+        error: A usage error of click's.
+    """
+    happened, _, meant = error.format_message().partition(" Did you mean ")
+    for said, better in _WORDING:
+        happened = happened.replace(said, better)
+    command = error.ctx.command_path if error.ctx else "gatescope"
+    usage = error.ctx.get_usage() if error.ctx else f"{command} COMMAND [OPTIONS]"
+    return UsageError(
+        f"{happened[:1].lower()}{happened[1:]}".rstrip("."),
+        " ".join(usage.removeprefix("Usage: ").translate({ord("{"): None, ord("}"): None}).split()),
+        f"did you mean {meant}" if meant else f"{command} --help",
+    )
 
 
 def _print_version(wanted: bool) -> None:

@@ -30,7 +30,7 @@ def doctor(
         bool, typer.Option(help="Try remedies on copies, in a child process (default).")
     ] = True,
     seconds: Annotated[
-        float, typer.Option(metavar="N", min=1, help="What proofs may take (default 60).")
+        float, typer.Option(metavar="N", help="What proofs may take (default 60).")
     ] = _SECONDS,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the text.")
@@ -43,6 +43,12 @@ def doctor(
     folder = find_run(run, root)
     if page is not None:
         writable(page)
+    if not seconds >= 1:
+        raise UsageError(
+            f"--seconds is {seconds:g}",
+            "1 or more, or --no-prove for no proofs at all",
+            f"leave --seconds out for {_SECONDS:g}",
+        )
     if check and not prove:
         raise UsageError(
             "--check asks for proved faults, and --no-prove proves none",
@@ -59,7 +65,7 @@ def doctor(
         typer.echo(printable(str(found)))
     if page is not None:
         page.write_text(found.html(), encoding="utf-8")
-        notes().print(printable(f"wrote {page}"), markup=False, soft_wrap=True)
+        _note(f"wrote {page}")
     if check and found.proved:
         raise typer.Exit(1)
 
@@ -77,18 +83,25 @@ def report_runs(root: Path, since: float) -> None:
     began = [one for one in list_runs(root).runs if one.started >= since] if root.is_dir() else []
     for one in reversed(began):
         found = _diagnosed(open_run(root / one.run), True, _SECONDS / len(began))
-        notes().print(f"\n{printable(str(found))}", markup=False, soft_wrap=True, highlight=False)
+        typer.echo(f"\n{printable(str(found))}", err=True)  # rich would expand tabs
 
 
 def _diagnosed(run: Run, prove: bool, seconds: float) -> Diagnosis:
-    """A diagnosis, which the run keeps."""
+    """A diagnosis, which the run keeps; one without proofs not in the place of one with them."""
     from gatescope.doctor.diagnosis import diagnose_run
     from gatescope.runs.findings import keep_findings
 
     with spinner("Diagnosing …"):
         found = diagnose_run(run, prove=prove, seconds=seconds)
+    if not prove and any("proof" in one for one in run.findings):
+        _note("not kept in the run: an earlier diagnosis with proofs stays there")
+        return found
     try:
         keep_findings(run.folder, [one.summary for one in (*found.standing, *found.possible)])
     except RunError as error:
-        notes().print(printable(f"not kept in the run: {error.happened}"), markup=False)
+        _note(f"not kept in the run: {error.happened}")
     return found
+
+
+def _note(text: str) -> None:
+    notes().print(printable(text), markup=False, soft_wrap=True)

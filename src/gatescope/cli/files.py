@@ -54,4 +54,5 @@ def writable(path: Path) -> Path:
 def _names_like(path: Path) -> str:
     folder = path.absolute().parent
     names = os.listdir(folder) if folder.is_dir() else []
-    return nearest(path.name, names, lambda name: str(path.with_name(name)))
+    # Most names of a folder have an ending in common, which alone makes them rather alike.
+    return nearest(path.name, names, lambda name: str(path.with_name(name)), least=0.7)

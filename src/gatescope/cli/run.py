@@ -18,7 +18,7 @@ from gatescope.cli.files import existing
 from gatescope.cli.quick import Parser
 from gatescope.cli.terminal import printable
 from gatescope.errors import UsageError
-from gatescope.scope.script import read_script, run_script
+from gatescope.scope.script import find_program, run_script
 from gatescope.scope.session import Settings
 
 
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> None:
     try:
         asked = parser().parse_args(arguments)
         existing(asked.script, "a script")
-        read_script(asked.script)
+        find_program(asked.script)
         settings = _settings(asked)
     except EXPECTED as error:
         sys.exit(report_failure(error))
@@ -45,8 +45,10 @@ def parser() -> argparse.ArgumentParser:
     """What the command understands."""
     made = Parser("gatescope run [OPTIONS] SCRIPT [ARGUMENT]...", description=summaries.RUN)
     add = made.add_argument
-    add("script", metavar="SCRIPT", type=Path, help="a Keras script, as it is")
-    add("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="for the script")
+    program = "a Keras script, as it is; a folder or archive with a __main__.py, too"
+    add("script", metavar="SCRIPT", type=Path, help=program)
+    rest = add("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="for the script")
+    rest.required = False  # as argparse says of it, though none is fine
     add("--runs", metavar="DIR", type=Path, default=Path("runs"), help="default ./runs")
     add("--name", metavar="NAME", help="what the runs are called (default: script and model)")
     add(
@@ -76,7 +78,8 @@ def _run_and_diagnose(asked: argparse.Namespace, arguments: Sequence[str]) -> in
     began = time.time()
     with _ignored(signal.SIGINT):  # the script's to answer
         command = [sys.executable, "-m", "gatescope", "run", *without]
-        code = subprocess.call(command)  # noqa: S603 - what it is for
+        environment = gatescope.users_environment()
+        code = subprocess.call(command, env=environment)  # noqa: S603 - what it is for
     from gatescope.cli.doctor import report_runs
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,10 +16,9 @@ from gatescope.cli.terminal import notes, output, printable
 from gatescope.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from gatescope.report.cells import Row
     from gatescope.report.series import Series
+    from gatescope.report.terminal import FittedTable
     from gatescope.runs.compare import Difference
     from gatescope.runs.open import Run
 
@@ -70,7 +70,7 @@ def list_command(
         typer.echo(json.dumps(listing_json(found), allow_nan=False))
         return
     if rows := listing_rows(found):
-        _print_table(rows, COLUMNS, whole=1)
+        _print_list(rows, COLUMNS)
     else:
         typer.echo(f"no runs in {printable(str(root))}")
     for path, why in found.unreadable.items():
@@ -181,23 +181,26 @@ def _show(run: Run) -> None:
     from gatescope.report.terminal import summary, table
     from gatescope.runs.view import curves, facts, finding_lines, settings, structure
 
+    # All is read before anything is shown: a damaged run is an error, and not half a page.
+    told = [(label, printable(str(value))) for label, value in facts(run)]
+    configured = (("configuration", run.configuration), ("environment", run.environment))
+    (columns, layers), drawn = structure(run), curves(run)
+    events, found = Counter(run.events["kind"]), run.findings
     console = output()
-    console.print(summary(printable(run.name), [(k, printable(str(v))) for k, v in facts(run)]))
-    for title, content in (("configuration", run.configuration), ("environment", run.environment)):
+    console.print(summary(printable(run.name), told))
+    for title, content in configured:
         if rows := settings(content):
             _print_table(rows, (title, "value"))
-    columns, layers = structure(run)
     if layers:
         _print_table(layers, columns, title="structure")
-    _print_curves(curves(run), console.width)
-    events = run.events["kind"]
-    if len(events):
-        counts = {kind: list(events).count(kind) for kind in dict.fromkeys(events)}
-        console.print(table(list(counts.items()), ("event", "times")))
-    found = run.findings
+    _print_curves(drawn, console.width)
+    if events:
+        console.print(table(list(events.items()), ("event", "times")))
     console.print(f"findings: {len(found) or 'none'}")
     for finding in found:
         console.print(f"\n{printable(finding_lines(finding))}", markup=False)
+    if any("diff" in finding for finding in found):
+        _note(f"\nthe remedies as diffs: gatescope doctor {run.folder}")
 
 
 def _print_curves(curves: Sequence[Series], width: int) -> None:
@@ -236,14 +239,26 @@ def _print_script(lines: Sequence[str]) -> None:
     typer.echo()
 
 
-def _print_table(
-    rows: Sequence[Row], columns: Sequence[str], *, title: str | None = None, whole: int = 0
-) -> None:
+def _print_list(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Names are copied, so they stay whole; each holds its time, which a narrow terminal lacks."""
+    console, drawn = output(), _table(rows, columns)
+    if drawn.natural_width > console.width:
+        kept = [place for place, name in enumerate(columns) if name != "when"]
+        narrow = [[row[place] for place in kept] for row in rows]
+        drawn = _table(narrow, [columns[place] for place in kept])
+    console.width = max(console.width, drawn.natural_width)
+    console.print(drawn, "")
+
+
+def _print_table(rows: Sequence[Row], columns: Sequence[str], title: str | None = None) -> None:
+    output().print(_table(rows, columns, title), "")
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str], title: str | None = None) -> FittedTable:
     from gatescope.report.terminal import table
 
     shown = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    drawn: RenderableType = table(shown, list(map(printable, columns)), title=title, whole=whole)
-    output().print(drawn, "")
+    return table(shown, list(map(printable, columns)), title=title)
 
 
 def _note(text: str) -> None:

@@ -35,10 +35,9 @@ def main() -> None:
 
 def _run() -> None:
     if sys.argv[1:2] != ["gates"]:
-        from gatescope.cli.app import app
+        from gatescope.cli.app import run_app
 
-        app(prog_name="gatescope")
-        return
+        sys.exit(run_app())
     # Loading typer, and the pydantic that it parses with, takes longer than this answer.
     from gatescope.cli.gates import gates
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from gatescope.errors import EngineError, GatescopeError
+from gatescope.report.cells import without_colours
 from gatescope.startup import quiet_startup
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def complain(error: GatescopeError) -> None:
 
 
 def printable(text: str) -> str:
-    """Replaces control characters but line feeds, so that no name can steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+    """Replaces control characters, so that no name can steer the terminal.
+
+    Line feeds and tabs stay, for diffs are copied, and colours are left out.
+    """
+    plain = without_colours(text)
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in plain)
 
 
 @contextmanager

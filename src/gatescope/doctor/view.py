@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from math import isfinite
 
 from gatescope.doctor.diagnosis import Diagnosis
 from gatescope.doctor.finding import Finding
@@ -15,6 +16,7 @@ from gatescope.report.series import Series
 _WIDTH = 96
 _CURVE_WIDTH, _CURVE_HEIGHT = 44, 5
 _MOST_POSSIBLE = 5
+_LONGEST_CODE = 100  # letters
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -45,9 +47,8 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 
 def _finding(finding: Finding, number: int) -> Iterator[str]:
-    mark = "proved" if finding.proved else f"confidence {finding.confidence:.0%}"
     where = _where(finding)
-    yield f"{number}. {finding.cause}   [{mark}; {finding.rule}]"
+    yield f"{number}. {finding.cause}   [{_mark(finding)}; {finding.rule}]"
     for label, content in (
         ("at", where),
         ("symptom", finding.symptom),
@@ -57,21 +58,31 @@ def _finding(finding: Finding, number: int) -> Iterator[str]:
         if content:
             yield from _wrapped(f"   {label + ':':9}", content)
     for sentence in finding.evidence:
-        yield from _wrapped("   -       ", sentence)
+        yield from _wrapped("   ·       ", sentence)
     for series in finding.series[:1]:
         yield from _plot(series.x, series.y, series.label)
     yield from (f"   {line}" for line in finding.diff.splitlines())
 
 
+def _mark(finding: Finding) -> str:
+    return "proved" if finding.proved else f"confidence {finding.confidence:.0%}"
+
+
 def _where(finding: Finding) -> str:
     parts = []
     if finding.where:
-        parts.append(f"{finding.where.file}:{finding.where.line}: {finding.where.text}")
+        parts.append(f"{finding.where.file}:{finding.where.line}: {_code(finding.where.text)}")
     if finding.layer:
         parts.append(f"layer {finding.layer}")
     if finding.step is not None:
         parts.append(f"from step {finding.step}")
     return ", ".join(parts)
+
+
+def _code(text: str) -> str:
+    """A line of source within a sentence: a script may be one long line."""
+    text = text.rstrip(", ")
+    return text if len(text) <= _LONGEST_CODE else f"{text[: _LONGEST_CODE - 1]}…"
 
 
 def _wrapped(head: str, content: str) -> list[str]:
@@ -81,11 +92,16 @@ def _wrapped(head: str, content: str) -> list[str]:
 
 
 def _plot(x: tuple[float, ...], y: tuple[float, ...], label: str) -> list[str]:
-    finite = [(a, b) for a, b in zip(x, y, strict=True) if b == b and abs(b) < float("inf")]
-    if len(finite) < 2 or finite[0][0] == finite[-1][0]:
+    if not _is_curve(x, y):
         return []
+    finite = [(a, b) for a, b in zip(x, y, strict=True) if isfinite(b)]
     line = Series(label, [a for a, _ in finite], [b for _, b in finite])
     return [f"     {one}" for one in text_plot(line, width=_CURVE_WIDTH, height=_CURVE_HEIGHT)]
+
+
+def _is_curve(x: tuple[float, ...], y: tuple[float, ...]) -> bool:
+    """Whether there is more to draw than a point."""
+    return len({a for a, b in zip(x, y, strict=True) if isfinite(b)}) > 1
 
 
 def _short(finding: Finding) -> str:
@@ -119,9 +135,11 @@ def _section(finding: Finding) -> Html:
     if finding.proof:
         body.append(paragraph(f"Proof: {finding.proof.sentence}"))
     for series in finding.series:
+        if not _is_curve(series.x, series.y):
+            continue
         curve = Series(series.label, series.x, series.y)
         body.append(line_chart([curve], title=series.label, x_label="step", y_label=series.label))
     if finding.diff:
         body.append(element("pre", escape(finding.diff)))
     body.append(paragraph(f"Rule {finding.rule}; {finding.source}"))
-    return section(finding.cause, *body)
+    return section(f"{finding.cause} [{_mark(finding)}]", *body)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gatescope.report.cells import Row, check_rows, format_columns
+from gatescope.report.cells import Row, check_rows, format_columns, without_colours
 
 Html = NewType("Html", str)
 """Text that is markup already: type checkers refuse a plain string in its place."""
@@ -44,7 +44,7 @@ def escape(text: object) -> Html:
         >>> escape("<b>")
         '&lt;b&gt;'
     """
-    clean = str(text).encode("utf-8", "replace").decode("utf-8")
+    clean = without_colours(str(text)).encode("utf-8", "replace").decode("utf-8")
     return Html(html.escape(clean.translate(_CONTROL)))
 
 

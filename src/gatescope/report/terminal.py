@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.cells import cell_len
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
@@ -26,10 +34,61 @@ from rich.text import Text
 
 from gatescope.report.cells import Row, check_rows, format_columns
 
+_LONGEST_WORD = 24  # letters; what is longer, such as a path, may be broken
+_GAP = 3  # letters between columns
+
+
+class FittedTable(Table):
+    """A table whose columns, where room is short, are narrowed between words: the widest first.
+
+    rich narrows them without a look at the words, and breaks short ones beside columns of prose.
+
+    Attributes:
+        whole: How many columns, from the left, are never narrowed.
+    """
+
+    whole = 0
+
+    @property
+    def natural_width(self) -> int:
+        """Letters that it takes where nothing is broken."""
+        return sum(map(_longest, self._lines())) + _GAP * len(self.columns) - 1
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = options.max_width - _GAP * len(self.columns) + 1
+        words = [
+            _longest([word for one in lines for word in one.split()]) for lines in self._lines()
+        ]
+        widths = list(map(_longest, self._lines()))
+        for most in (_LONGEST_WORD, 1):
+            least = [min(word, most) for word in words]
+            _narrow(widths, widths[: self.whole] + least[self.whole :], room)
+        for column, width in zip(self.columns, widths, strict=True):
+            column.width = width
+        return super().__rich_console__(console, options)
+
+    def _lines(self) -> list[list[str]]:
+        """The texts of each column, its name first."""
+        texts = [[column.header, *column.cells] for column in self.columns]
+        return [[line for text in column for line in str(text).split("\n")] for column in texts]
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(cell_len, texts), default=0)
+
+
+def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:
+    """Takes letters from the widest columns until all fit, or none is left to take."""
+    while sum(widths) > room:
+        able = [place for place, width in enumerate(widths) if width > max(1, least[place])]
+        if not able:
+            return
+        widths[max(able, key=widths.__getitem__)] -= 1
+
 
 def table(
     rows: Sequence[Row], columns: Sequence[str], *, title: str | None = None, whole: int = 0
-) -> Table:
+) -> FittedTable:
     """Draws rows under column names, columns of numbers flushed right.
 
     Args:
@@ -49,11 +108,12 @@ def table(
     """
     check_rows(rows, columns)
     heading = None if title is None else Text(title, style="bold")
-    drawn = Table(title=heading, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
+    drawn = FittedTable(title=heading, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
+    drawn.whole = whole
     formatted = format_columns(rows, len(columns))
-    for place, (name, (_, numeric)) in enumerate(zip(columns, formatted, strict=True)):
+    for name, (_, numeric) in zip(columns, formatted, strict=True):
         justify: JustifyMethod = "right" if numeric else "left"
-        drawn.add_column(Text(name), justify=justify, overflow="fold", no_wrap=place < whole)
+        drawn.add_column(Text(name), justify=justify, overflow="fold")
     for cells in zip(*(cells for cells, _ in formatted), strict=True):
         drawn.add_row(*map(Text, cells))
     return drawn

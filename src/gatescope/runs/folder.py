@@ -117,17 +117,18 @@ def check_deletable(folder: Path, root: Path) -> None:
     Raises:
         RunError: It is no run, is written at the moment, or stands elsewhere.
     """
-    if folder.is_symlink() or folder.resolve().parent != root.resolve():
-        raise RunError(
-            f"{str(folder)!r} does not stand in {str(root)!r}",
-            "the folder of a run there",
-            f"gatescope runs delete {folder.name} --runs '{folder.parent}'",
-        )
     if not _is_run(folder):
         raise RunError(
             f"{str(folder)!r} is no run",
             f"a folder with a {DATABASE} that Gatescope wrote",
             "gatescope runs   lists the runs; other folders are yours to delete",
+        )
+    if folder.is_symlink() or folder.resolve().parent != root.resolve():
+        place = folder.resolve()
+        raise RunError(
+            f"{str(folder)!r} does not stand in {str(root)!r}",
+            "the folder of a run there",
+            f"gatescope runs delete '{place}' --runs '{place.parent}'",
         )
     if is_held(folder):
         raise RunError(

@@ -12,14 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatescope.errors import RunError, nearest
+from gatescope.errors import RunError, UsageError, nearest
 from gatescope.runs.lock import is_held
 from gatescope.runs.schema import APPLICATION, DATABASE, INTEGER, KEPT, METRIC, PROBE, VERSION
+
+if TYPE_CHECKING:
+    from gatescope.runs.record import RunWriter
 
 Table = dict[str, NDArray[Any]]
 """Columns by name, all of the same length; `pandas.DataFrame(table)` takes it as it is."""
@@ -27,16 +30,17 @@ Table = dict[str, NDArray[Any]]
 ResultT = TypeVar("ResultT")
 
 
-def open_run(path: str | Path) -> Run:
+def open_run(path: str | Path | Run | RunWriter) -> Run:
     """Opens the record of a training.
 
     Args:
-        path: The folder of the run, or the `run.sqlite` in it.
+        path: The folder of the run, or the `run.sqlite` in it; or what writes it, as `watch.run`.
 
     Returns:
         The run; what it offers is read anew each time, so it follows a training that goes on.
 
     Raises:
+        UsageError: It is no path.
         RunError: There is no such folder, it is no run, of another version, or damaged.
 
     Example:
@@ -44,7 +48,14 @@ def open_run(path: str | Path) -> Run:
         >>> run.metrics["loss"][-1]  # doctest: +SKIP
         0.31
     """
-    folder = Path(path).parent if Path(path).name == DATABASE else Path(path)
+    named = getattr(path, "folder", path)
+    if not isinstance(named, str | Path):
+        raise UsageError(
+            f"{path!r} is no run",
+            "the folder of a run, or the run itself",
+            'gs.open_run("runs/digits-20260101-120000"), or gs.open_run(watch.run) after a fit',
+        )
+    folder = Path(named).parent if Path(named).name == DATABASE else Path(named)
     if not folder.exists():
         raise RunError(
             f"there is no {str(folder)!r}",

@@ -15,7 +15,6 @@ import sqlite3
 import threading
 import time
 import traceback
-import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -27,6 +26,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 
+from gatescope.runs.callers import warn
 from gatescope.runs.environment import environment
 from gatescope.runs.files import atomic_write
 from gatescope.runs.lock import Lock
@@ -46,6 +46,7 @@ _LONGEST_NAME = 60
 _LONGEST_SCRIPT = 2**20  # letters
 _INCOMPLETE = Fact("incomplete", "true")
 _PATIENCE = 30.0  # seconds that the last commit may take
+_NOT_BEGUN: dict[Path, str] = {}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,6 +85,11 @@ def start_run(
     writer = RunWriter(Path(root), tensorboard=tensorboard)
     writer._begin(name, lambda: _facts(name, configuration, script, argv, structure))
     return writer
+
+
+def not_begun() -> Mapping[Path, str]:
+    """The folders in which this process could record nothing of a training, and why."""
+    return _NOT_BEGUN
 
 
 def safe_name(name: str) -> str:
@@ -299,6 +305,9 @@ class RunWriter:
             self._lock = Lock(self.folder)
             _create(self.folder, [Fact(key, to_json(value)) for key, value in facts().items()])
         except Exception:
+            if self._lock:
+                self._lock.release()
+                self._lock = None
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         atexit.register(self._exit)
@@ -355,8 +364,11 @@ class RunWriter:
         self._stopped = True
         self._waiting.clear()
         self._waiting.append(_INCOMPLETE)
+        if not self.begun:
+            _NOT_BEGUN[self.root] = getattr(error, "strerror", None) or str(error)
+        less = "no more" if self.begun else "nothing"
         self._warn(
-            f"Gatescope records no more of this training in {self.folder}: {error}. "
+            f"Gatescope records {less} of this training in {self.folder}: {error}. "
             "The training goes on."
         )
 
@@ -364,9 +376,7 @@ class RunWriter:
         if self._warned:
             return
         self._warned = True
-        # Where warnings are errors, the training must not die of this one.
-        with suppress(Warning):
-            warnings.warn(text, RuntimeWarning, stacklevel=4)
+        warn(text)
 
     def _end(self) -> None:
         self._ending = True

@@ -19,6 +19,8 @@ COLUMNS = ("run", "status", "when", "step", "loss", "findings")
 
 _MOST_POINTS = 400
 _LONGEST_VALUE = 60
+_LARGEST = 1e38  # that float32 holds
+_OF_A_FINDING = ("cause", "where", "layer", "step", "symptom", "remedy", "proof")
 
 
 def listing_rows(listing: Listing) -> list[tuple[object, ...]]:
@@ -121,13 +123,29 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def finding_lines(finding: dict[str, Any]) -> str:
-    """A finding as text, whatever it holds."""
-    return "\n".join(f"{name}: {_short(value)}" for name, value in finding.items())
+    """What a finding says, in whole lines; its diff is the doctor's to show."""
+    told = {name: finding[name] for name in _OF_A_FINDING if name in finding}
+    if "confidence" in finding:
+        told["verdict"] = _verdict(finding)
+    return "\n".join(f"{name}: {value}" for name, value in told.items())
+
+
+def _verdict(finding: dict[str, Any]) -> str:
+    if finding.get("proved"):
+        return "proved"
+    stands = "a fault" if finding.get("stands") else "possible"
+    return f"{stands}, confidence {finding['confidence']:.0%}"
 
 
 def difference_rows(differences: Sequence[Difference]) -> list[tuple[str, str, str]]:
     """A row a difference."""
-    return [(one.name, _short(one.first), _short(one.second)) for one in differences]
+    rows = []
+    for one in differences:
+        texts = _short(one.first), _short(one.second)
+        if texts[0] == texts[1]:  # it is in what is not shown otherwise
+            texts = str(one.first), str(one.second)
+        rows.append((one.name, *texts))
+    return rows
 
 
 def parting_rows(comparison: Comparison) -> list[tuple[object, ...]]:
@@ -193,8 +211,14 @@ def _engine(packages: dict[str, str]) -> str:
 
 
 def _short(value: object) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value is None else _number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _number(value: float) -> str:
+    """A number as it was typed: what was float32 on its way has digits that nobody wrote."""
+    narrow = np.float32(value) if abs(value) < _LARGEST else np.float32("nan")
+    return str(narrow if float(narrow) == value else value)
 
 
 def _cell(value: object) -> object:

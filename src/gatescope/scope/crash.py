@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 
+from gatescope.runs.callers import is_the_users
+
 _MOST_FRAMES = 40
 _LONGEST = 20_000  # letters
-_NOT_THE_USERS = tuple(
-    {
-        str(Path(__file__).parents[1]),
-        *map(sysconfig.get_path, ("stdlib", "purelib", "platlib", "scripts")),
-    }
-)
 
 
 def describe_crash(error: BaseException) -> dict[str, object]:
@@ -40,11 +35,6 @@ def describe_crash(error: BaseException) -> dict[str, object]:
         "frames": [_frame(frame) for frame in own[-_MOST_FRAMES:]],
         "raised_in": _frame(frames[-1]) if frames else None,
     }
-
-
-def is_the_users(file: str) -> bool:
-    """Whether a file is neither Python's, nor an installed package's, nor ours."""
-    return not file.startswith("<") and not file.startswith(_NOT_THE_USERS)
 
 
 def calling_line() -> dict[str, object] | None:

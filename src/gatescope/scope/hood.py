@@ -7,10 +7,11 @@ in a wrapper of ours, the script goes on.
 from __future__ import annotations
 
 import inspect
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -18,10 +19,14 @@ from unittest.mock import patch
 from weakref import WeakSet
 
 import keras
+import numpy as np
 
+from gatescope.errors import GatescopeError
+from gatescope.runs.open import open_run
 from gatescope.scope.budget import in_words
 from gatescope.scope.crash import calling_line
 from gatescope.scope.loops import Loops
+from gatescope.scope.replay import KEPT_STEP
 from gatescope.scope.watch import Ran, Watch
 
 if TYPE_CHECKING:
@@ -182,12 +187,14 @@ class Hood:
         if self._is_inside() or not getattr(model, "compiled", False):
             return None
         known = watch_of(model)
+        if known is None:
+            known = self._harmlessly(self._open, model)
+        elif known not in self._watches:
+            self._session.note("the script watches a model itself, with gs.watch")
+            return None
         if known is not None:
-            if known not in self._watches:
-                self._session.note("the script watches a model itself, with gs.watch")
-                return None
-            return known
-        return self._harmlessly(self._open, model)
+            known.deadline = self._session.deadline
+        return known
 
     def _open(self, model: Any) -> Watch:
         settings = self._session.settings
@@ -197,7 +204,6 @@ class Hood:
             settings.runs,
             settings.name or f"{self._session.name}-{model.name}",
             keep_data=settings.keep_data,
-            deadline=self._session.deadline,
             ran=self._ran,
         )
         self._watches.add(watch)
@@ -246,6 +252,22 @@ def _line(ran: Ran, path: Callable[[Path], str]) -> str:
     """A run in one line; nothing where it could not be recorded."""
     if not ran.run.begun:
         return ""
-    steps = f"{ran.steps} step{'s' * (ran.steps != 1)}"
+    place, steps = path(ran.run.folder), f"{ran.steps} step{'s' * (ran.steps != 1)}"
     cost = in_words(ran.seconds, ran.cost)
-    return f"{path(ran.run.folder)}: {steps}, {ran.probed} probed, at a cost of {cost}"
+    told = f"{place}: {steps}, {ran.probed} probed, at a cost of {cost}"
+    return f"{told}{_about_bad(ran.run.folder, shlex.quote(place))}"
+
+
+def _about_bad(folder: Path, place: str) -> str:
+    """From which step on a run was not finite, and what to type then; nothing if it was."""
+    with suppress(GatescopeError, OSError):
+        run = open_run(folder)
+        steps = run.events["step"][run.events["kind"] == "first bad value"]
+        if not len(steps) and "batch_loss" in run.metric_names:
+            losses = run.metric("batch_loss")
+            steps = losses["step"][~np.isfinite(losses["value"])]
+        if len(steps):
+            kept = any(file.name == KEPT_STEP for file in run.kept)
+            replay = f"gatescope replay {place}, " if kept else ""
+            return f"; not finite from step {steps[0]:,} on: {replay}gatescope doctor {place}"
+    return ""

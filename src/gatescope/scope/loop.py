@@ -157,8 +157,9 @@ class Loop:
         """Where the run is and what it cost; nothing where there was no step."""
         if self.run is None or not self.run.begun:
             return ""
+        steps = f"{self._steps} step{'s' * (self._steps != 1)}"
         return (
-            f"{path(self.run.folder)}: {self._steps} steps of a loop of its own, "
+            f"{path(self.run.folder)}: {steps} of a loop of its own, "
             f"{self._probed} probed, at a cost of {in_words(*self._budget.since((0.0, 0.0)))}"
         )
 

@@ -15,11 +15,11 @@ from keras.src.trainers.compile_utils import CompileLoss
 
 from gatescope.catalog.losses import LOSSES
 from gatescope.errors import TraceError, UsageError, nearest
+from gatescope.report.cells import without_colours
 from gatescope.scope.eager import identity, is_eager
 from gatescope.scope.record import Kind
 
 _REFUSALS = (ValueError, TypeError, tf.errors.OpError)
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _ENGINE = re.compile(r"\{\{.*?\}\} | \[Op:\w+\] name:")
 _WHOLE_INPUT = re.compile(r"Invalid input shape for input .*?\. Expected", re.DOTALL)
 
@@ -308,5 +308,5 @@ def _shapes(name: str, structure: Any) -> str:
 
 def _told(message: str) -> str:
     """A message without colours, names of devices, and all the numbers of the batch."""
-    plain = _ENGINE.sub("", _ESCAPES.sub("", message))
+    plain = _ENGINE.sub("", without_colours(message))
     return _WHOLE_INPUT.sub("invalid input shape: expected", plain)

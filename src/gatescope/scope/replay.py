@@ -45,11 +45,11 @@ class Replay(NamedTuple):
         return f"{told}\n\n{self.drift}" if self.drift else told
 
 
-def replay(run: str | Path | Run, model: keras.Model | None = None) -> Replay:
+def replay(run: str | Path | Run | RunWriter, model: keras.Model | None = None) -> Replay:
     """Runs the first bad step of a training again, and records every operation of it.
 
     Args:
-        run: A run, or its folder.
+        run: A run, its folder, or what wrote it, as `watch.run`.
         model: The model, compiled, where it needs code of your own; by default it is made by what
             the run says of it. Afterwards it is as it was before.
 
@@ -119,13 +119,15 @@ def kept_model(run: Run) -> keras.Model:
     in_python = _IN_PYTHON.format(run=run.folder)
     try:
         told = json.loads(file.read_bytes())
+        if "why" in told:
+            raise ValueError(told["why"])
         model = keras.saving.deserialize_keras_object(told["model"], safe_mode=True)
         model.build_from_config(told["build"])
         model.compile_from_config(told["compile"])
     except Exception as cause:
-        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
         raise DataError(
-            f"the model of {run.folder.name!r} cannot be made by its configuration: {reason}",
+            f"the model of {run.folder.name!r} cannot be made by its configuration: "
+            f"{_first_sentence(cause)}",
             "a model of Keras' own layers and losses",
             in_python,
         ) from cause
@@ -169,7 +171,15 @@ def _configuration(model: keras.Model) -> bytes:
         }
         return json.dumps(told).encode()
     except Exception as error:  # noqa: BLE001 - a user's classes may fail at this in any way
-        return json.dumps({"why": f"{type(error).__name__}: {error}"}).encode()
+        return json.dumps({"why": f"Keras cannot write it ({_first_sentence(error)})"}).encode()
+
+
+def _first_sentence(error: Exception) -> str:
+    """What an error says before it goes on for pages, as those of Keras do."""
+    said = " ".join(str(error).split()).partition(". ")[0]
+    if said and not isinstance(error, KeyError):
+        return said
+    return f"{type(error).__name__} {said}".strip()
 
 
 def retrace(model: keras.Model, kept: KeptStep) -> Trace:

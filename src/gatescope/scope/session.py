@@ -6,9 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from gatescope.errors import GatescopeError
 from gatescope.scope.crash import describe_crash
 
 if TYPE_CHECKING:
@@ -53,8 +55,8 @@ class Session:
         # The script may change the folder it is in.
         self.settings = settings._replace(runs=settings.runs.absolute())
         self.name = name
-        self.deadline = None if settings.seconds is None else time.monotonic() + settings.seconds
-        self._pid = os.getpid()
+        self._began, self._pid = time.time(), os.getpid()
+        self._deadline: float | None = None
         self._hood: Hood | None = None
         self._notes: list[str] = []
 
@@ -70,6 +72,13 @@ class Session:
             self._hood = Hood(self)
         except Exception as error:  # noqa: BLE001 - whatever it is, the script is worth more
             self.note(f"the hood stays shut: {type(error).__name__}: {error}")
+
+    @property
+    def deadline(self) -> float | None:
+        """When trainings are to end, by `time.monotonic`: counted from when one first asks."""
+        if self._deadline is None and self.settings.seconds is not None:
+            self._deadline = time.monotonic() + self.settings.seconds
+        return self._deadline
 
     def note(self, text: str) -> None:
         """Something to say at the end, once."""
@@ -88,7 +97,8 @@ class Session:
 
     def note_crash(self, error: Exception) -> None:
         """Makes a run of its own for a crash outside of any training."""
-        self.note(f"{self._path(record_crash(self, error))}: the crash, outside of a training")
+        if folder := record_crash(self, error):
+            self.note(f"{self._path(folder)}: the crash, outside of a training")
 
     def script_ended(self) -> None:
         """Finishes runs that only the end of the script ends."""
@@ -115,12 +125,40 @@ class Session:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         if self._hood is None and backend != "tensorflow":
             self.note(other_backend(backend))  # also where importing it failed
-        told = [*_about_legacy(), *self._notes]
-        return told if told or recorded else [_nothing(self._hood)]
+        told = [*_about_legacy(recorded), *self._notes, *self._not_begun(recorded)]
+        return told if told or recorded else [self._nothing()]
+
+    def _not_begun(self, recorded: bool) -> list[str]:
+        """That trainings could not be recorded, and why."""
+        record = sys.modules.get("gatescope.runs.record")  # loaded by the first training
+        why = record.not_begun().get(self.settings.runs) if record else None
+        if why is None:
+            return []
+        what = "not every training" if recorded else "nothing"
+        return [f"{what} was recorded: no run can be begun in {str(self._shown)!r} ({why})."]
+
+    def _nothing(self) -> str:
+        """Why nothing was recorded."""
+        if children := self._of_children():
+            return f"recorded by processes that the script forked: {', '.join(children)}"
+        if self._hood is None:
+            return "nothing was recorded: the script did not import Keras."
+        return (
+            "nothing was recorded: the script trained nothing. It called no fit and no "
+            "train_on_batch, and no optimizer of Keras changed a weight."
+        )
+
+    def _of_children(self) -> list[str]:
+        """Runs of this script that other processes have begun meanwhile."""
+        found = []
+        with suppress(OSError):  # above all where there is no folder
+            new = [one for one in self.settings.runs.iterdir() if one.stat().st_mtime > self._began]
+            found = [self._path(one) for one in sorted(new) if _is_of_this_script(one)]
+        return _shortened(found)
 
 
-def record_crash(session: Session, error: BaseException) -> Path:
-    """A run of its own for a script that crashed before or after its trainings."""
+def record_crash(session: Session, error: BaseException) -> Path | None:
+    """A run of its own for a script that crashed before or after its trainings, if it can be."""
     from gatescope.runs.record import start_run
     from gatescope.scope.crash import main_script
 
@@ -134,7 +172,18 @@ def record_crash(session: Session, error: BaseException) -> Path:
     )
     run.fact("crash", describe_crash(error))
     run.__exit__(type(error), error, error.__traceback__)
-    return run.folder
+    return run.folder if run.begun else None
+
+
+def _is_of_this_script(folder: Path) -> bool:
+    from gatescope.runs.open import open_run
+    from gatescope.scope.crash import main_script
+
+    try:
+        script = open_run(folder).script
+    except GatescopeError:
+        return False
+    return script is not None and script["path"] == str(main_script())
 
 
 def other_backend(name: str) -> str:
@@ -145,24 +194,15 @@ def other_backend(name: str) -> str:
     )
 
 
-def _about_legacy() -> list[str]:
+def _about_legacy(recorded: bool) -> list[str]:
     asked = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
-    if not asked and "tf_keras" not in sys.modules:
+    if "tf_keras" not in sys.modules and (recorded or not asked):
         return []
     why = "TF_USE_LEGACY_KERAS is set" if asked else "it imports tf_keras"
     return [
         f"this script uses the legacy Keras 2 ({why}), and the hood opens on Keras 3 alone: "
         "what it trained with Keras 2 was not recorded."
     ]
-
-
-def _nothing(hood: Hood | None) -> str:
-    if hood is None:
-        return "nothing was recorded: the script did not import Keras."
-    return (
-        "nothing was recorded: the script trained nothing. It called no fit and no train_on_batch, "
-        "and no optimizer of Keras changed a weight."
-    )
 
 
 def _shortened(lines: list[str]) -> list[str]:

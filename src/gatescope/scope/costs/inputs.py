@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from gatescope.errors import UsageError
+from gatescope.report.cells import without_colours
 
 
 def check_model(model: Any) -> None:
@@ -152,7 +152,7 @@ def does_not_run(model: Any, arguments: tuple[Any, ...], cause: Exception) -> Us
 
 def _said(cause: Exception) -> str:
     """The sentence of an error that says what is wrong; Keras wraps it in the layer's arguments."""
-    text = re.sub(r"\x1b\[\d+m", "", str(cause))
+    text = without_colours(str(cause))
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
     telling = [part for part in paragraphs if not part.startswith("Exception encountered")]
     return (telling or [type(cause).__name__])[0]
