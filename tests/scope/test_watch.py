@@ -191,6 +191,37 @@ def test_a_step_that_is_traced_again_for_other_data_is_watched_on(
     assert seen == alone
 
 
+def test_weights_that_are_made_in_the_first_step_are_kept(watch: Callable[..., Any]) -> None:
+    class Late(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.out = keras.layers.Dense(3), keras.layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return self.out(self.hidden(x))
+
+    model = Late()
+    model.compile("sgd", "mse")
+    opened = watch(model)
+    x = np.ones((64, 4), np.float32)
+    x[50, 2] = np.nan
+    model.fit(x, np.ones((64, 1)), batch_size=8, shuffle=False, verbose=0)
+    with np.load(opened.run.folder / "kept" / "bad_step.npz") as kept:
+        weights = [kept[name] for name in kept.files if name.startswith("variables/")]
+    assert len(weights) == 4 and all(np.isfinite(one).all() for one in weights)
+    assert "the input 'x' is not finite as it comes in" in str(gs.replay(opened.run, model))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [((3,), "3 is no Keras model"), ((keras.Sequential(), "a"), "overhead is 'a'")],
+)
+def test_what_cannot_be_watched_is_said(arguments: tuple[Any, ...], text: str) -> None:
+    model, *overhead = arguments
+    with pytest.raises(UsageError, match=text):
+        gs.watch(model, **dict(zip(["overhead"], overhead, strict=False)))
+
+
 def test_a_step_that_breaks_has_no_loss(watch: Callable[..., Any]) -> None:
     layers = [keras.Input((2,)), keras.layers.Dense(3)]
     model = keras.Sequential(layers)

@@ -17,10 +17,11 @@ from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
 from gatescope.doctor.rules import RULES, dynamics
 from gatescope.doctor.rules.spellings import about_spelling
-from gatescope.doctor.rules.table import count
 from gatescope.doctor.script import LayerCall
 from gatescope.errors import UsageError
 from gatescope.runs.open import Run, open_run
+from gatescope.runs.record import RunWriter
+from gatescope.scope.words import plural
 
 BUDGET = 60.0
 """Seconds that proofs may take."""
@@ -115,7 +116,7 @@ def diagnose(
     and watched; nothing of the model changes, and no code of yours runs.
 
     Args:
-        run_or_model: A run, its folder, or a compiled Keras model.
+        run_or_model: A run, its folder, what writes it (`watch.run`), or a compiled Keras model.
         x: For a model, its inputs.
         y: For a model, its targets.
         validation_data: Held-out `(x, y)`; a fifth is split off where it is not given.
@@ -131,7 +132,7 @@ def diagnose(
         >>> diagnosis.findings[0].remedy  # doctest: +SKIP
         'set it to 0.001'
     """
-    if isinstance(run_or_model, str | Path):
+    if isinstance(run_or_model, str | Path | RunWriter):
         run_or_model = open_run(run_or_model)
     if isinstance(run_or_model, Run):
         return diagnose_run(run_or_model, prove=prove, seconds=seconds)
@@ -324,10 +325,10 @@ def seen(case: Evidence) -> tuple[str, ...]:
         tenth = max(1, len(known) // 10)
         told.append(
             f"batch loss from {known[:tenth].mean():.3g} to {known[-tenth:].mean():.3g} "
-            f"in {len(case.losses.y)} steps"
+            f"in {plural(len(case.losses.y), 'step')}"
         )
     if case.probes:
-        told.append(f"{count(len(case.probes), 'layer')} probed")
+        told.append(f"{plural(len(case.probes), 'layer')} probed")
     dead = [case.probe(name, "dead") for name in case.probes]
     shares = [float(one.y[-1]) for one in dead if one is not None]
     if shares:

@@ -50,9 +50,9 @@ def diagnose_model(
     """
     if not isinstance(model, keras.Model) or not model.compiled:
         raise UsageError(
-            f"{getattr(model, 'name', model)!r} is no compiled Keras model",
+            f"{getattr(model, 'name', model)!r} is neither a run nor a compiled Keras model",
             "a run, its folder, or a model that fit can train",
-            "call model.compile(optimizer, loss) first",
+            'gs.diagnose("runs/…"), or model.compile(optimizer, loss) and gs.diagnose(model, x, y)',
         )
     if hasattr(x, "shape") and hasattr(y, "shape") and x.shape[:1] != y.shape[:1]:
         raise UsageError(

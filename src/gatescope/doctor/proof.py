@@ -20,6 +20,7 @@ import numpy as np
 from gatescope.doctor.changes import Specimen, is_applicable
 from gatescope.doctor.finding import Change, Finding, Proof, Verdict
 from gatescope.report.cells import without_colours
+from gatescope.scope.words import plural
 
 STEPS = 300
 """Steps that a copy is trained, if the training had as many."""
@@ -339,7 +340,7 @@ def _sentence(changes: Sequence[Change], base: Result, result: Result, with_loss
     told = [f"the skill on held-out data is {_mean(result.skills)} instead of {_mean(base.skills)}"]
     if with_loss:
         told.insert(0, f"the loss is {_mean(result.losses)} instead of {_mean(base.losses)}")
-    return f"with {what}, after {result.steps} steps {' and '.join(told)}"
+    return f"with {what}, after {plural(result.steps, 'step')} {' and '.join(told)}"
 
 
 def in_words(change: Change) -> str:

@@ -49,15 +49,9 @@ class BadStep:
     def __init__(self, model: keras.Model, static: bool) -> None:
         self._model, self._static = model, static
         self.at = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._state = state_of(model)
-        changing = set(map(id, model.non_trainable_variables))
-        self._early = {
-            id(variable): (variable, _copy(variable))
-            for variable in self._state
-            if id(variable) in changing and np.prod(variable.shape) <= _SMALL
-        }
-        latest = [self._early.get(id(one), (one, one))[1] for one in self._state]
-        self._copies = Copies(latest, static)
+        self._state: list[Any] = []
+        self._early: dict[int, tuple[Any, tf.Variable]] = {}
+        self._copies = Copies([], static)
         self._optimizers: dict[int, tuple[list[Any], Copies]] = {}
         self._batches = Batches()
 
@@ -65,8 +59,24 @@ class BadStep:
         """Waits for a first bad step again, as another training begins."""
         self.at.assign(-1)
 
+    def _make_room(self) -> None:
+        """Makes copies of what the model has by now: some make weights in their first step."""
+        state = state_of(self._model)
+        if list(map(id, state)) == list(map(id, self._state)):
+            return
+        changing = set(map(id, self._model.non_trainable_variables))
+        self._state = state
+        self._early = {
+            id(variable): (variable, _copy(variable))
+            for variable in state
+            if id(variable) in changing and np.prod(variable.shape) <= _SMALL
+        }
+        latest = [self._early.get(id(one), (one, one))[1] for one in state]
+        self._copies = Copies(latest, self._static)
+
     def before_forward(self) -> list[Any]:
         """Copies what a forward pass changes; returns the operations."""
+        beside_graphs(self._make_room)
         return [
             copy.assign(tf.convert_to_tensor(variable), read_value=False)
             for variable, copy in self._early.values()
@@ -86,6 +96,7 @@ class BadStep:
         Returns:
             What the update has to wait for.
         """
+        beside_graphs(self._make_room)
         copies = beside_graphs(partial(self._copies_of, optimizer))
         batch, parts = self._batches.of(data)
 

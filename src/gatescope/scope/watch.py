@@ -6,7 +6,6 @@ import inspect
 import re
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from gatescope.errors import UsageError
+from gatescope.runs.callers import warn
 from gatescope.runs.record import RunWriter, Status, start_run
 from gatescope.scope.budget import Budget, in_words
 from gatescope.scope.crash import calling_line, describe_crash, main_script
@@ -68,8 +68,20 @@ def watch(
         >>> watch = gs.watch(model)
         >>> model.fit(x, y, epochs=3)
         >>> print(watch)
-        watched 'digits': 94 of 282 steps probed, for 3.1 % of their time …
+        watched 'digits': 94 of 282 steps probed, at a cost of 0.21 s (3.1%)
     """
+    if not isinstance(model, keras.Model):
+        raise UsageError(
+            f"{model!r} is no Keras model",
+            "a compiled keras.Model",
+            "gs.watch(model), before model.fit",
+        )
+    if not isinstance(overhead, int | float):
+        raise UsageError(
+            f"overhead is {overhead!r}",
+            "a share of the time of a step, above 0",
+            "overhead=0.05 allows five percent",
+        )
     if not model.compiled:
         raise UsageError(
             f"the model {model.name!r} is not compiled",
@@ -318,13 +330,10 @@ class Watch:
 
     def _give_up(self, error: Exception) -> None:
         self._instruments = None
-        with suppress(Warning):  # where warnings are errors, the training must not die of this one
-            warnings.warn(
-                f"the hood of {self._name!r} is shut, its training goes on: "
-                f"{type(error).__name__}: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        warn(
+            f"the hood of {self._name!r} is shut, its training goes on: "
+            f"{type(error).__name__}: {error}"
+        )
 
     def _take_over(self, looked: bool, began: float) -> None:
         """Takes over what waits in the graph, when it is time."""

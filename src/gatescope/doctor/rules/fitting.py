@@ -11,8 +11,9 @@ import numpy as np
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.table import count, rule, series
+from gatescope.doctor.rules.table import rule, series
 from gatescope.doctor.script import Script, argument, called
+from gatescope.scope.words import plural
 
 _BATCHES = "Masters & Luschi 2018, arXiv:1804.07612: small batches, 32 and below; Bengio 2012"
 _FEW_STEPS = 100  # less than this many updates of Adam's 0.001 move a weight by 0.1 at most
@@ -44,7 +45,7 @@ def batch_too_large(case: Evidence) -> Iterator[Finding]:
         return
     few = total <= _FEW_STEPS
     yield Finding(
-        cause=f"a batch of {size:,} of {samples:,} samples makes {count(steps, 'step')} an epoch",
+        cause=f"a batch of {size:,} of {samples:,} samples makes {plural(steps, 'step')} an epoch",
         symptom=f"{total} updates in all; {case.symptom}",
         remedy=f"set batch_size={_USUAL}",
         confidence=case.sure(0.8, 0.55, 0.2) if few else case.sure(0.5, 0.3, 0.15),
@@ -61,7 +62,7 @@ def batch_too_small(case: Evidence) -> Iterator[Finding]:
     if training.batch_size > 2:
         return
     yield Finding(
-        cause=f"each step sees {count(training.batch_size, 'sample')}: mostly noise",
+        cause=f"each step sees {plural(training.batch_size, 'sample')}: mostly noise",
         symptom=case.symptom,
         remedy=f"set batch_size={_USUAL}",
         confidence=case.sure(0.65, 0.4, 0.2),
@@ -87,8 +88,8 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     more = max(20, 10 * training.epochs)
     few = len(known) < 2 * _FEW_STEPS
     yield Finding(
-        cause=f"training ended after {count(training.epochs, 'epoch')}, "
-        f"{count(len(known), 'step')}",
+        cause=f"training ended after {plural(training.epochs, 'epoch')}, "
+        f"{plural(len(known), 'step')}",
         symptom=f"it had not settled; {case.symptom}",
         remedy=f"train {more} epochs",
         confidence=case.sure(0.75, 0.5, 0.1) if few else case.sure(0.5, 0.3, 0.1),

@@ -17,7 +17,8 @@ from gatescope.doctor.evidence import (
     copies,
 )
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.table import count, rule
+from gatescope.doctor.rules.table import rule
+from gatescope.scope.words import plural
 
 _MIXING = ("Dense", *CONVOLUTIONS)
 _STRONG = 0.7  # more than two of three inputs gone: beyond the 0.5 at which noise is largest
@@ -116,7 +117,7 @@ def saturating_hidden_activations(case: Evidence) -> Iterator[Finding]:
         return
     deep = len(found) >= _DEEP
     yield Finding(
-        cause=f"{count(len(found), 'hidden layer')} with a sigmoid, whose slope is 1/4 at most",
+        cause=f"{plural(len(found), 'hidden layer')} with a sigmoid, whose slope is 1/4 at most",
         symptom=f"gradients shrink on their way to the first layers; {case.symptom}",
         remedy="take relu",
         confidence=case.sure(0.8, 0.6, 0.25) if deep else case.sure(0.6, 0.4, 0.15),
@@ -231,7 +232,7 @@ def normalization_of_tiny_batches(case: Evidence) -> Iterator[Finding]:
     if len(found[0].output) > 2:
         return  # positions of an image count as samples
     yield Finding(
-        cause=f"BatchNormalization sees {count(size, 'sample')} at a time, whose deviation "
+        cause=f"BatchNormalization sees {plural(size, 'sample')} at a time, whose deviation "
         "says nothing",
         symptom=case.symptom,
         remedy="take batches of 32",
@@ -350,7 +351,7 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
         wider = max(32, 2 * needs)
         name = "filters" if layer.kind in CONVOLUTIONS else "units"
         yield Finding(
-            cause=f"all passes through the {count(units, 'unit')} of {layer.name}",
+            cause=f"all passes through the {plural(units, 'unit')} of {layer.name}",
             symptom=f"{units} numbers must tell all about a sample; {case.symptom}",
             remedy=f"give it {wider} units",
             confidence=case.sure(0.75, 0.5, 0.2),

@@ -41,16 +41,6 @@ def rule(source: str) -> Callable[[Check], Check]:
     return put
 
 
-def count(number: int, what: str) -> str:
-    """So many of something.
-
-    Example:
-        >>> count(1, "epoch"), count(2_000, "step")
-        ('1 epoch', '2,000 steps')
-    """
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def series(label: str, curve: Curve) -> Series:
     """A small series of a curve, thinned evenly."""
     stride = max(1, len(curve.x) // _POINTS)
