@@ -158,6 +158,14 @@ def _copied() -> Evidence:
     return _sample(case, x_val=(x[:50],), y_val=(y[:50],))
 
 
+def _scattered(width: float) -> Evidence:
+    case = classes()
+    assert case.sample
+    x = case.sample.x[0]
+    held = (x - x.mean(0)) * np.float32(width) + x.mean(0)
+    return _sample(case, x_val=(held,), y_val=(case.sample.y[0],))
+
+
 def _apart(shift: float) -> Evidence:
     case = classes()
     assert case.sample
@@ -517,6 +525,11 @@ CASES: dict[str, tuple[Make, Make]] = {
     ),
     "labels_all_alike": (lambda: _sample(classes(), y=np.ones(200)), classes),
     "labels_apart_from_inputs": (lambda: classes(Outcome(0.0, 0.9, 0.0)), classes),
+    "labels_worse_in_training": (
+        lambda: classes(Outcome(0.8, 0.3, 0.3), history={"accuracy": curve(*[0.5] * 6)}),
+        lambda: classes(Outcome(0.8, 0.3, 0.3), history={"accuracy": curve(0.3, 0.5)}),
+    ),
+    "training_inputs_scattered": (lambda: _scattered(0.3), lambda: _scattered(1.0)),
     "labels_contradict": (_contradicting, classes),
     "split_leaks": (_copied, lambda: _apart(0.0)),
     "label_among_inputs": (_with_label, classes),

@@ -201,6 +201,7 @@ class Evidence:
         batches: Statistics of inputs and targets (`BATCH_STATISTICS`).
         sample: Some of the data.
         asked: What the trained model was asked about later, by `evaluate` and `predict`.
+        evaluated: What `evaluate` came to then, by metric.
         bad: What is known of the first step that was not finite: `step`, `layer`, `op`, `told`.
         script: The user's script.
         crash: What ended it.
@@ -218,6 +219,7 @@ class Evidence:
     batches: Mapping[str, Curve] = field(default_factory=dict)
     sample: Sample | None = None
     asked: Mapping[str, Sample] = field(default_factory=dict)
+    evaluated: Mapping[str, float] = field(default_factory=dict)
     bad: Mapping[str, Any] | None = None
     script: Script | None = None
     crash: Crash | None = None

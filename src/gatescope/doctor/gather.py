@@ -22,7 +22,14 @@ from gatescope.doctor.evidence import (
     layer_of,
     training_of,
 )
-from gatescope.doctor.outcome import Outcome, margin_of, simple_skill, skill_of_history, task_of
+from gatescope.doctor.outcome import (
+    ACCURACIES,
+    Outcome,
+    margin_of,
+    simple_skill,
+    skill_of_history,
+    task_of,
+)
 from gatescope.doctor.script import Script
 from gatescope.runs.open import Run
 
@@ -53,6 +60,7 @@ def from_run(run: Run) -> Evidence:
         batches=_batches(run),
         sample=_kept_sample(run.folder / "kept", float(fit.get("validation_split") or 0)),
         asked=_asked(run.folder / "kept"),
+        evaluated=_evaluated(run),
         bad=_bad(run),
         script=Script(run.script["path"], run.script["text"]) if run.script else None,
         crash=_crash(run),
@@ -152,6 +160,8 @@ def judge(case: Evidence) -> Outcome | None:
     loss = training.loss if training else None
     task = task_of(y, loss, units) if y is not None and _usable(y) else None
     ends = {name: float(curve.y[-1]) for name, curve in case.history.items() if len(curve.y)}
+    if "evaluate" in case.asked and not any(name.startswith("val_") for name in ends):
+        ends |= {f"val_{name}": value for name, value in case.evaluated.items()}
     deviation = case.batches.get("target_deviation")
     spread = float(np.median(deviation.y)) if deviation is not None and len(deviation.y) else None
     told = skill_of_history(ends, loss, y if _usable(y) else None, task, spread, units)
@@ -263,6 +273,19 @@ def _asked(folder: Path) -> dict[str, Sample]:
         if x and not same:
             found[name] = Sample(tuple(map(_capped, x)), tuple(map(_capped, y)))
     return found
+
+
+def _evaluated(run: Run) -> dict[str, float]:
+    """What the first `evaluate` after the training came to, by the names of its metrics."""
+    told = zip(run.events["kind"], run.events["content"], strict=True)
+    content = next((dict(one) for kind, one in told if kind == "evaluate"), {})
+    result = content.pop("result", None)
+    names = ["loss", *(name for name in run.metric_names if name in ACCURACIES)]
+    if isinstance(result, list) and len(result) == len(names):
+        content |= dict(zip(names, result, strict=True))
+    elif isinstance(result, int | float):
+        content["loss"] = result
+    return {name: float(one) for name, one in content.items() if isinstance(one, int | float)}
 
 
 def _arrays_in(file: Path, part: str) -> list[Any]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Task = Literal["classes", "binary", "labels", "numbers"]
 Numbers = NDArray[Any]
 
+ACCURACIES = (
+    "accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "binary_accuracy",
+)  # fmt: skip
 _MOST = 2_000  # samples that simple models learn from
 _WIDEST = 800  # inputs that they look at
 _CLEARLY = 0.1  # of the way from guessing to perfect: less is within the noise of small data
@@ -157,7 +160,7 @@ def _threshold(predicted: Numbers) -> float:
 
 
 def _above_guessing(share: float, guessed: float) -> float:
-    return float((share - guessed) / (1 - guessed)) if guessed < 1 else 0.0
+    return max(-1.0, float((share - guessed) / (1 - guessed))) if guessed < 1 else 0.0
 
 
 def _explained(y: Numbers, predicted: Numbers) -> float:
@@ -269,8 +272,7 @@ def _skill_by(
     if value is not None and not np.isfinite(value):
         return -1.0
     if task != "numbers":
-        for name in ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy",
-                     "binary_accuracy"):  # fmt: skip
+        for name in ACCURACIES:
             if f"{prefix}{name}" in ends and (task or (units or 1) > 1):
                 return _above_guessing(ends[f"{prefix}{name}"], _commonest(y, task, units))
     guessed, least = _guessed_loss(loss, y, spread), _least_loss(loss, y)

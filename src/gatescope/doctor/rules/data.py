@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gatescope.doctor.edits import scaling
-from gatescope.doctor.evidence import NORMALIZATIONS, Evidence, Sample
+from gatescope.doctor.evidence import DROPOUTS, NORMALIZATIONS, Evidence, Sample
 from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.outcome import ACCURACIES
 from gatescope.doctor.rules.outputs import asked
 from gatescope.doctor.rules.table import rule
 from gatescope.doctor.script import argument
@@ -23,7 +24,10 @@ _LARGE, _HUGE = (
 _SMALL = 0.02
 _PIXEL = 255
 _LEAKED = 0.2
-_UNBALANCED = 0.9
+_UNBALANCED = 0.8
+_MOVED, _WIDER = 2, 3  # deviations, and times as wide: draws of the same data stay far below
+_SAME_MEAN, _NARROWER = 0.3, 0.6
+_GAP, _GAP_OF_DROPOUT = 0.2, 0.4  # by which chance lets held-out data seldom be better
 _WIDE_TABLE = 40  # columns
 _FEW = 20  # samples, whose mean and deviation say little
 
@@ -280,6 +284,54 @@ def commonest(y: Any) -> float:
 
 
 @rule("Northcutt, Athalye & Mueller 2021, arXiv:2103.14749")
+def labels_worse_in_training(case: Evidence) -> Iterator[Finding]:
+    """Held-out labels that are foretold far better than those of training."""
+    outcome, y = case.outcome, case.sample.one_y if case.sample else None
+    if outcome is None or outcome.skill is None or outcome.train is None or y is None:
+        return
+    # What training is measured with, and an epoch's mean while it still learns.
+    noisy = any(one.kind in DROPOUTS for one in case.layers)
+    varied = any(one.kind.startswith(("Random", "Gaussian")) for one in case.layers)
+    curves = [case.history[name].y for name in ACCURACIES if name in case.history]
+    settled = bool(curves) and len(curves[0]) >= 5 and abs(curves[0][-1] - curves[0][-3]) < 0.05
+    if varied or not settled:
+        return
+    gap = outcome.skill - outcome.train
+    if gap < (_GAP_OF_DROPOUT if noisy else _GAP) or asked(case) not in ("classes", "binary"):
+        return
+    yield Finding(
+        cause="many labels of the training data are wrong: held-out ones are foretold far better",
+        symptom=f"skill {outcome.skill:.2f} on held-out data, {outcome.train:.2f} in training",
+        remedy="look at how the training labels were read, joined or changed",
+        confidence=0.8 if gap > 2 * _GAP else 0.6,
+    )
+
+
+@rule("Bishop 1995, Training with noise is equivalent to Tikhonov regularization")
+def training_inputs_scattered(case: Evidence) -> Iterator[Finding]:
+    """Training inputs with the means of held-out ones, but far wider: noise, perhaps."""
+    sample = case.sample
+    if sample is None or sample.one_x is None:
+        return
+    here = np.asarray(sample.one_x, np.float64)
+    for what, held in held_out(case):
+        there = np.asarray(held.one_x, np.float64) if held.one_x is not None else here[:0]
+        if len(there) < _FEW or here.shape[1:] != there.shape[1:]:
+            continue
+        moved = _moved(here, there)
+        if moved is None or np.median(moved[0]) > _SAME_MEAN or np.median(moved[1]) > _NARROWER:
+            continue
+        yield Finding(
+            cause=f"the training inputs scatter {1 / np.median(moved[1]):.2g} times as widely as "
+            f"{what} ones, around the same means: noise, or augmentation, was added to them",
+            symptom=case.symptom,
+            remedy="add less noise, or none, and look at what is added twice",
+            confidence=case.sure(0.8, 0.6, 0.3),
+        )
+        return
+
+
+@rule("Northcutt, Athalye & Mueller 2021, arXiv:2103.14749")
 def labels_contradict(case: Evidence) -> Iterator[Finding]:
     """Equal inputs with different labels."""
     x, y = (case.sample.one_x, case.sample.one_y) if case.sample else (None, None)
@@ -395,19 +447,29 @@ def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
         return
 
 
-def _apart(here: Any, there: Any) -> str:
-    """How far held-out inputs are from those of training, in words; nothing where they are near."""
+def _moved(here: Any, there: Any) -> tuple[Any, Any] | None:
+    """How far means moved, in deviations, and how many times as wide held-out inputs are."""
     if not (np.isfinite(here).all() and np.isfinite(there).all()):
-        return ""
+        return None
     axes = 0 if here.ndim == 2 else None  # columns of a table have scales of their own
     spread = np.atleast_1d(here.std(axes))
-    moves = spread > 0
-    if not moves.any():
+    varies = spread > 0
+    if not varies.any():
+        return None
+    apart = np.atleast_1d(np.abs(there.mean(axes) - here.mean(axes)))[varies] / spread[varies]
+    return apart, np.atleast_1d(there.std(axes))[varies] / spread[varies]
+
+
+def _apart(here: Any, there: Any) -> str:
+    """How far held-out inputs are from those of training, in words; nothing where they are near."""
+    moved = _moved(here, there)
+    if moved is None:
         return ""
-    apart = np.atleast_1d(np.abs(there.mean(axes) - here.mean(axes)))[moves] / spread[moves]
-    factor = np.atleast_1d(there.std(axes))[moves] / spread[moves]
-    if np.mean((apart > 2) | (factor < 1 / 3) | (factor > 3)) < 0.5:
+    apart, factor = moved
+    if np.mean((apart > _MOVED) | (factor < 1 / _WIDER) | (factor > _WIDER)) < 0.5:
         return ""
+    if np.median(apart) < _SAME_MEAN and np.median(factor) < 1:
+        return ""  # noise, not a scale
     return (
         f"deviation {there.std():.3g} against {here.std():.3g}, "
         f"mean {there.mean():.3g} against {here.mean():.3g}"

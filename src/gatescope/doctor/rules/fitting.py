@@ -18,7 +18,7 @@ from gatescope.scope.words import plural
 _BATCHES = "Masters & Luschi 2018, arXiv:1804.07612: small batches, 32 and below; Bengio 2012"
 _FEW_STEPS = 100  # less than this many updates of Adam's 0.001 move a weight by 0.1 at most
 _USUAL = 32
-_UNBALANCED = 0.9
+_UNBALANCED = 0.8
 _LEAP = 0.05  # what a loss of order 1 gains in an epoch only at the start
 _SEEN = 0.3
 _SORTED = 0.8
