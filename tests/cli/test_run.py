@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import gatescope as gs
 from gatescope.runs.folder import list_runs
 from gatescope.runs.open import Run, open_run
 
@@ -145,6 +146,30 @@ def test_what_evaluate_said_after_a_training_is_added(both: Both) -> None:
     assert str(content["result"]) in both.shut["dense_classifier"]["out"]
     assert content["kept"]["file"] == "evaluate.npz"
     assert "evaluate.npz" in {file.name for file in both.runs("dense_classifier")[0].kept}
+
+
+AFTER = """
+import numpy as np
+from tensorflow import keras
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse", metrics=["mae"])
+history = model.fit(np.ones((64, 2)), np.ones(64), verbose=0)
+print(history.history["val_mae"])
+"""
+
+
+def test_a_crash_after_a_training_is_told_in_its_run(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(AFTER)
+    command = [sys.executable, "-m", "gatescope", "run", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 1
+    assert "KeyError after that training: gatescope doctor explains it" in done.stderr
+    (run,) = runs_in(tmp_path / "runs")
+    assert run.status == "finished"
+    told = dict(zip(run.events["kind"], run.events["content"], strict=True))
+    assert told["crash"]["type"] == "KeyError"
+    fault, *_ = gs.diagnose(run, prove=False).standing
+    assert fault.kind == "crash" and fault.where is not None and fault.where.line == 7
 
 
 class Answer(NamedTuple):

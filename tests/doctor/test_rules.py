@@ -318,6 +318,12 @@ CASES: dict[str, tuple[Make, Make]] = {
         lambda: with_last(with_loss(_binary(), "hinge"), activation="tanh"),
     ),
     "labels_beyond_units": (lambda: _sample(classes(), y=RNG.integers(1, 4, 200)), classes),
+    "units_unlike_labels": (
+        lambda: with_loss(_sample(classes(), y=np.eye(5)[RNG.integers(0, 5, 200)]),
+                          "categorical_crossentropy"),
+        lambda: with_loss(_sample(classes(), y=np.eye(3)[RNG.integers(0, 3, 200)]),
+                          "categorical_crossentropy"),
+    ),
     "labels_not_zero_or_one": (
         lambda: _sample(_binary(), y=2 * RNG.integers(0, 2, 200) - 1), _binary,
     ),

@@ -13,6 +13,7 @@ from gatescope.doctor.changes import Specimen
 from gatescope.doctor.edits import edits
 from gatescope.doctor.evidence import Evidence, Layer
 from gatescope.doctor.finding import SCHEMA, Change, Finding
+from gatescope.doctor.origins import last_change
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
 from gatescope.doctor.rules import RULES, dynamics
@@ -290,6 +291,11 @@ def _line(
     focus, script = finding.focus or "", case.script
     if focus.startswith("line:"):
         return int(focus.removeprefix("line:"))
+    if focus.startswith("data:") and script is not None:
+        changed = last_change(script, "x" if focus == "data:x" else "y")
+        if changed is not None:
+            return changed
+        focus = ""
     if focus == "crash":
         return case.crash.line if case.crash else None
     for change, part in found:
@@ -297,8 +303,9 @@ def _line(
             return int(part[0].line)
     asked = _calls(case.layers).get(finding.layer or "")
     call = script.layer(asked) if script and asked else None
-    if call is None and script is not None and finding.changes:
-        root = finding.changes[0].target.partition(".")[0]
+    if call is None and script is not None and (finding.changes or finding.focus):
+        first = finding.changes[0].target if finding.changes else str(finding.focus)
+        root = first.replace(":", ".").partition(".")[0]
         compiled = root in ("optimizer", "loss", "metrics")
         call = script.compiling() if compiled else script.fitting() if root in _FITTED else None
     return call.lineno if call else None

@@ -308,7 +308,9 @@ def _bad(run: Run) -> dict[str, Any] | None:
 
 
 def _crash(run: Run) -> Crash | None:
-    told = run.fact("crash") or {}
+    events = zip(run.events["kind"], run.events["content"], strict=True)
+    later = [dict(one) for kind, one in events if kind == "crash"]
+    told = run.fact("crash") or (later[0] if later else {})
     if told:
         kind = str(told.get("type", "")).rpartition(".")[2]
         return Crash(kind, str(told.get("text", "")), _own_line(run, told.get("frames") or ()))

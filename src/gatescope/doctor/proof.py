@@ -166,6 +166,8 @@ def is_worth_trying(finding: Finding) -> bool:
     """Whether a proof could tell anything of a finding."""
     sure = finding.confidence >= _WORTH_TRYING
     known = bool(finding.changes) and all(map(is_applicable, finding.changes))
+    if all(one.target == "metrics" for one in finding.changes):
+        return False  # what is measured changes nothing that is learned
     return known and sure and finding.kind == "training"
 
 

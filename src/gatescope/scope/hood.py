@@ -24,7 +24,7 @@ import numpy as np
 from gatescope.errors import GatescopeError
 from gatescope.runs.open import open_run
 from gatescope.scope.budget import in_words
-from gatescope.scope.crash import calling_line
+from gatescope.scope.crash import calling_line, describe_crash
 from gatescope.scope.loops import Loops
 from gatescope.scope.replay import KEPT_STEP
 from gatescope.scope.watch import Ran, Watch
@@ -93,8 +93,17 @@ class Hood:
         for watch in going_on:
             watch.end("failed", error)
         in_loop = self._loops.crashed(error)
-        if isinstance(error, Exception) and not going_on and not in_loop:
+        if not isinstance(error, Exception) or going_on or in_loop:
+            return
+        after = [ran.run for ran in self._ran if ran.run.begun]
+        if not after:
             self._session.note_crash(error)
+            return
+        # What the training came to may be what the script stumbles over.
+        after[-1].add_late("crash", 0, describe_crash(error))
+        self._session.note(
+            f"{type(error).__name__} after that training: gatescope doctor explains it"
+        )
 
     def _going_on(self) -> list[Watch]:
         return [ran.watch for ran in self._ran if ran.watch]

@@ -139,6 +139,7 @@ def crash(case: Evidence) -> Iterator[Finding]:
         return
     message = case.crash.message
     known = next((one for one in _KNOWN if all(word in message for word in one.words)), None)
+    changes = _changes(case) if known else ()
     told = f"{case.crash.kind}: {telling(message)}" if message.strip() else case.crash.kind
     yield Finding(
         cause=known.cause if known else f"the script ends with {told}",
@@ -146,9 +147,9 @@ def crash(case: Evidence) -> Iterator[Finding]:
         remedy=known.remedy if known else "mend that line; no rule knows this exception",
         confidence=_KNOWN_WORDS if known else _ITS_OWN_WORDS,
         evidence=(told,) if known else (),
-        changes=_changes(case) if known else (),
+        changes=changes,
         kind="crash",
-        focus="crash",
+        focus=None if changes else "crash",
     )
 
 

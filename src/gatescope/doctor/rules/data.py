@@ -137,6 +137,7 @@ def inputs_too_small(case: Evidence) -> Iterator[Finding]:
         symptom=f"the first layer sees next to nothing but its bias; {case.symptom}",
         remedy="scale them to a deviation of 1",
         confidence=case.sure(0.88, 0.75, 0.35),
+        focus="data:x",
         evidence=(f"mean {mean:.3g}, deviation {deviation:.3g}",),
         changes=(Change("set", "data.x", "standardize"),),
     )
@@ -186,6 +187,7 @@ def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
                 symptom=f"every weight that meets one is NaN from then on; {case.symptom}",
                 remedy="drop those samples, or fill the gaps with the column's mean",
                 confidence=0.97,
+                focus=f"data:{name}",
                 changes=(Change("set", f"data.{name}", "drop_nan"),),
             )
 
@@ -206,7 +208,7 @@ def inputs_all_alike(case: Evidence) -> Iterator[Finding]:
         if divided
         else "look at how they were read and scaled",
         confidence=0.97,
-        focus=divided,
+        focus=divided or "data:x",
     )
 
 
@@ -236,6 +238,7 @@ def columns_without_information(case: Evidence) -> Iterator[Finding]:
         symptom=case.symptom,
         remedy="look at how the columns were read",
         confidence=case.sure(0.6, 0.4, 0.2),
+        focus="data:x",
     )
 
 
@@ -250,6 +253,7 @@ def labels_all_alike(case: Evidence) -> Iterator[Finding]:
         symptom="a constant is learned",
         remedy="look at how labels were read and sorted before the split",
         confidence=0.95,
+        focus="data:y",
     )
 
 
@@ -272,6 +276,7 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
         symptom="learned by heart, and worth nothing on held-out data" if heart else case.symptom,
         remedy="look whether inputs and labels were shuffled apart or joined wrongly",
         confidence=(0.8 if heart else 0.6) if len(y) >= 200 else 0.4,
+        focus="data:y",
         evidence=(f"simple models reach {outcome.simple:.2f}, this network {known:.2f} of 1",),
     )
 
@@ -304,6 +309,7 @@ def labels_worse_in_training(case: Evidence) -> Iterator[Finding]:
         symptom=f"skill {outcome.skill:.2f} on held-out data, {outcome.train:.2f} in training",
         remedy="look at how the training labels were read, joined or changed",
         confidence=0.8 if gap > 2 * _GAP else 0.6,
+        focus="data:y",
     )
 
 
@@ -327,6 +333,7 @@ def training_inputs_scattered(case: Evidence) -> Iterator[Finding]:
             symptom=case.symptom,
             remedy="add less noise, or none, and look at what is added twice",
             confidence=case.sure(0.8, 0.6, 0.3),
+            focus="data:x",
         )
         return
 
@@ -353,6 +360,7 @@ def labels_contradict(case: Evidence) -> Iterator[Finding]:
         symptom=case.symptom,
         remedy="look at how labels were joined to inputs",
         confidence=case.sure(0.6, 0.4, 0.2),
+        focus="data:y",
     )
 
 
@@ -418,6 +426,7 @@ def label_among_inputs(case: Evidence) -> Iterator[Finding]:
         symptom="the score is too good, and of no use where the label is not known",
         remedy="take that column out",
         confidence=0.85,
+        focus="data:x",
     )
 
 

@@ -293,6 +293,7 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
         symptom=f"saying that class always is nearly right; {case.symptom}",
         remedy="pass class_weight to fit, or show the rare classes more often",
         confidence=0.85 if rarer else 0.7,
+        focus="data:y",
         changes=(Change("set", "fit.class_weight", "balanced"),),
     )
 

@@ -14,6 +14,7 @@ from gatescope.doctor.evidence import ACTIVATIONS, DROPOUTS, Evidence
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.outcome import Task, task_of
 from gatescope.doctor.rules.table import rule
+from gatescope.scope.words import plural
 
 _PAIRED = (
     "the catalog of last activations, losses and labels; Goodfellow et al. 2016, section 6.2.2"
@@ -399,6 +400,7 @@ def labels_beyond_units(case: Evidence) -> Iterator[Finding]:
         kind="crash" if told else "training",
         remedy="let labels begin at 0" if shifted else f"give the last layer {highest + 1} units",
         confidence=0.97,
+        focus="data:y" if shifted else None,
         changes=(change,),
         layer=_name(case),
     )
@@ -411,6 +413,27 @@ def _labels_and_units(case: Evidence) -> tuple[int, int, int] | None:
     if y is None or not head or not head.units or loss != "sparse_categorical_crossentropy":
         return None
     return int(y.min()), int(y.max()), head.units
+
+
+@rule("Keras, categorical_crossentropy: as many units as a one-hot label has numbers")
+def units_unlike_labels(case: Evidence) -> Iterator[Finding]:
+    """One-hot labels of another width than the last layer."""
+    y, head, loss = case.sample.one_y if case.sample else None, case.head, None
+    if case.training:
+        loss = case.training.loss
+    if y is None or not head or not head.units or loss != "categorical_crossentropy":
+        return
+    if y.ndim < 2 or y.shape[-1] == head.units or y.shape[-1] < 2:
+        return
+    yield Finding(
+        cause=f"a label has {y.shape[-1]} numbers, the last layer {plural(head.units, 'unit')}",
+        symptom="the loss cannot compare them",
+        remedy=f"give the last layer {y.shape[-1]} units",
+        confidence=0.96,
+        changes=(Change("set", f"layer:{head.name}.units", y.shape[-1]),),
+        kind="crash" if case.crash else "training",
+        layer=head.name,
+    )
 
 
 @rule("Keras, binary_crossentropy: labels are 0 or 1")

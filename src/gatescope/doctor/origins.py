@@ -1,0 +1,107 @@
+"""Which line of the script last changed the data that a training is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Literal
+
+from gatescope.doctor.script import Script, argument, called
+
+Side = Literal["x", "y"]
+
+_USUAL = (
+    "transform", "fit_transform", "astype", "reshape", "to_categorical", "expand_dims", "array",
+    "asarray", "normalize", "ravel", "squeeze", "batch", "prefetch", "cache", "repeat", "shuffle",
+)  # fmt: skip
+"""What is done to data that nobody would call changed."""
+
+
+def last_change(script: Script, side: Side) -> int | None:
+    """The line before the training that last changed its inputs or targets; None if none did.
+
+    Loading, splitting, shaping and scaling are no changes.
+
+    Args:
+        script: The source.
+        side: Inputs or targets.
+    """
+    call = script.fitting()
+    given = argument(call, side) or argument(call, "x") if call else None
+    if call is None or given is None:
+        return None
+    names = _origins(script, given, 0 if side == "x" else 1, call.lineno)
+    lines = [
+        node.lineno
+        for node in ast.walk(script.tree or ast.Module([], []))
+        if isinstance(node, ast.stmt) and node.lineno < call.lineno and _changes(node) & names
+    ]
+    return max(lines, default=None)
+
+
+def _origins(script: Script, node: ast.expr, place: int, before: int) -> set[str]:
+    """Names that hold the data, of a data set those of its inputs (0) or targets (1)."""
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        for name in _names(waiting.pop(), place):
+            if name not in found:
+                found.add(name)
+                made = [one for one in script.assigned(name) if one.lineno < before]
+                waiting += [one.value for one in made if len(one.targets) == 1 and isinstance(
+                    one.targets[0], ast.Name)]  # fmt: skip
+    return found
+
+
+def _names(node: ast.expr, place: int) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Tuple | ast.List):
+        yield from _names(node.elts[min(place, len(node.elts) - 1)], place) if node.elts else ()
+    elif isinstance(node, ast.Call):
+        inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if isinstance(inner, ast.Call):  # such as `.shuffle(…).batch(…)`
+            yield from _names(inner, place)
+        elif len(node.args) > 1:
+            yield from _names(node.args[min(place, len(node.args) - 1)], place)
+        elif node.args:
+            yield from _names(node.args[0], place)
+        elif isinstance(inner, ast.Name):
+            yield inner.id
+    elif isinstance(node, ast.Subscript):
+        yield from _names(node.value, place)
+    elif isinstance(node, ast.BinOp):
+        yield from _names(node.left, place)
+
+
+def _changes(node: ast.stmt) -> set[str]:
+    """Names whose data a statement changes: in place, or into something made of itself."""
+    if isinstance(node, ast.AugAssign):
+        return set() if _is_scaling(node.op, node.value) else {_root(node.target)}
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        shuffled = called(node.value) == "shuffle"
+        return {_root(one) for one in node.value.args} if shuffled else set()
+    if not isinstance(node, ast.Assign):
+        return set()
+    value = node.value
+    if isinstance(value, ast.Call) and called(value) in _USUAL:
+        return set()
+    if isinstance(value, ast.BinOp) and _is_scaling(value.op, value.right):
+        return set()
+    used = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
+    changed = set()
+    for target in node.targets:
+        for one in target.elts if isinstance(target, ast.Tuple) else [target]:
+            if isinstance(one, ast.Subscript) or (isinstance(one, ast.Name) and one.id in used):
+                changed.add(_root(one))
+    return changed
+
+
+def _is_scaling(op: ast.operator, by: ast.expr) -> bool:
+    return isinstance(op, ast.Div) and isinstance(by, ast.Constant)
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,49 @@
+"""The line that last changed what a training is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatescope.doctor.origins import last_change
+from gatescope.doctor.script import Script
+
+START = """x, x_test, y, y_test = train_test_split(load(), labels)
+x = scaler.fit_transform(x)
+y = to_categorical(y)
+"""
+FIT = "model.fit(x, y, epochs=3)\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "side"),
+    [
+        ("y = y + 1", "y"),
+        ("y[wrong] = np.random.permutation(y[wrong])", "y"),
+        ("y += 1", "y"),
+        ("np.random.shuffle(y)", "y"),
+        ("x, y = x[keep], y[keep]", "y"),
+        ("x[:, 0] = y", "x"),
+        ("x = x + np.random.normal(size=x.shape)", "x"),
+    ],
+)
+def test_the_last_change_is_found(change: str, side: str) -> None:
+    text = f"{START}{change}\nx = x / 255.0\n{FIT}y = y * 2\n"
+    assert last_change(Script("train.py", text), side) == 4  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", ["x", "y"])
+def test_what_is_usual_is_no_change(side: str) -> None:
+    assert last_change(Script("train.py", START + FIT), side) is None  # type: ignore[arg-type]
+    assert last_change(Script("train.py", "print(1)\n"), side) is None  # type: ignore[arg-type]
+
+
+def test_a_data_set_is_followed_to_what_it_is_made_of() -> None:
+    text = """x, y = load()
+y[3] = np.nan
+x[0] = 9
+data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(9).batch(4)
+data = data.prefetch(1)
+model.fit(data, epochs=3)
+"""
+    script = Script("train.py", text)
+    assert (last_change(script, "y"), last_change(script, "x")) == (2, 3)
