@@ -228,7 +228,9 @@ def test_a_class_that_is_common_in_training_and_rare_in_evaluation_is_seen() -> 
     even = Sample((np.zeros((60, 8)),), (np.arange(60) % 3,))
     case = replace(_sample(classes(), y=y), asked={"evaluate": even})
     (told,) = found("rare_class_ignored", case)
-    assert told.cause == "80% of the samples are of class 0, of those that evaluate is given 33%"
+    assert told.cause == "80% of the samples are of class 0, of the held-out ones 33%"
+    held = _sample(classes(), y=np.repeat([0, 1], [190, 10]), x_val=even.x, y_val=(even.y[0] % 2,))
+    assert found("rare_class_ignored", held) and not found("validation_of_other_classes", held)
 
 
 def test_the_line_that_scales_training_inputs_alone_is_named() -> None:

@@ -194,6 +194,8 @@ def validation_of_other_classes(case: Evidence) -> Iterator[Finding]:
     apart = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if not strange and (apart < _OTHERS or len(held) < _FEW_HELD):
         return
+    if not strange and shares[0].max() > max(_UNBALANCED, shares[1].max()):
+        return  # nothing is missing, the training data is unbalanced
     yield Finding(
         cause=f"the validation data holds classes that the training data lacks: {strange}"
         if strange
@@ -281,7 +283,8 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     values, counts = np.unique(_classes(y), return_counts=True)
     most, common = float(counts.max() / counts.sum()), values[counts.argmax()]
     later = case.asked.get("evaluate")
-    there = _classes(later.one_y) if later and later.one_y is not None else None
+    held = later.y if later else case.sample.y_val if case.sample else ()
+    there = _classes(held[0]) if len(held) == 1 else None
     rarer = (
         there is not None and len(there) > _FEW_HELD and (there == common).mean() < most - _OTHERS
     )
@@ -289,7 +292,7 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
         return
     yield Finding(
         cause=f"{most:.0%} of the samples are of class {common:g}"
-        + (f", of those that evaluate is given {(there == common).mean():.0%}" if rarer else ""),
+        + (f", of the held-out ones {(there == common).mean():.0%}" if rarer else ""),
         symptom=f"saying that class always is nearly right; {case.symptom}",
         remedy="pass class_weight to fit, or show the rare classes more often",
         confidence=0.85 if rarer else 0.7,
