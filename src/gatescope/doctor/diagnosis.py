@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gatescope.doctor import gather
 from gatescope.doctor.changes import Specimen
 from gatescope.doctor.edits import edits
@@ -328,11 +330,13 @@ def seen(case: Evidence) -> tuple[str, ...]:
     if case.outcome is not None and case.outcome.known is not None:
         told.append(case.symptom)
     if case.losses is not None and len(case.losses.finite.y):
-        known = case.losses.finite.y
-        tenth = max(1, len(known) // 10)
+        known, steps = case.losses.finite, plural(len(case.losses.y), "step")
+        tenth = max(1, len(known.y) // 10)
+        spoiled = case.losses.x[~np.isfinite(case.losses.y)]
         told.append(
-            f"batch loss from {known[:tenth].mean():.3g} to {known[-tenth:].mean():.3g} "
-            f"in {plural(len(case.losses.y), 'step')}"
+            f"batch loss from {known.y[:tenth].mean():.3g} to {known.y[-tenth:].mean():.3g} "
+            f"in {steps}"
+            + (f", not finite from step {int(spoiled[0])} on" if len(spoiled) else "")
         )
     if case.probes:
         told.append(f"{plural(len(case.probes), 'layer')} probed")
