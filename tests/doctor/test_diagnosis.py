@@ -81,6 +81,17 @@ def test_a_crash_that_no_rule_knows_is_told_in_its_own_words() -> None:
     assert not told.healthy and verdict(told) == "train: 1 fault, none proved"
 
 
+def test_what_a_training_came_to_goes_before_a_crash_after_it() -> None:
+    crash = finding(0.8, kind="crash")
+    proved, sure = finding(0.5, proof=improved(0.2)), finding(0.95)
+    assert ranked([crash, sure, proved]) == [proved, sure, crash]
+    inside = finding(0.82, kind="crash")
+    assert ranked([proved, sure, inside])[0] == inside
+    later = replace(CRASHED, later=True)
+    told = {one.rule: one for one in examine(classes(crash=later))}
+    assert told["crash"].confidence < 0.82 and told["crash"].stands
+
+
 OLD = """from keras.layers.core import Dense
 model.add(Dense(output_dim=3, init="uniform"))
 model.compile(loss="mse", optimizer=SGD(lr=0.1))

@@ -20,6 +20,7 @@ RNG = np.random.default_rng(0)
         (np.tile([0, 1, 2], 20), None, "classes"),
         (np.tile([0, 1, 2], 20), "mean_squared_error", "numbers"),
         (np.array([0.5, 1.5]), None, "numbers"),
+        (np.tile([0, 1, 2], (5, 4)), "sparse_categorical_crossentropy", "classes"),
         (np.array([3, 9, 700]), "sparse_categorical_crossentropy", "classes"),
     ],
 )
@@ -35,6 +36,12 @@ def test_skill_is_zero_for_guessing_and_one_for_right() -> None:
     assert skill(numbers, numbers[:, None], "numbers") == pytest.approx(1)
     assert skill(numbers, np.full((50, 1), numbers.mean()), "numbers") == pytest.approx(0)
     assert skill(y, np.full((90, 3), np.nan), "classes") == -1
+
+
+def test_each_position_of_a_sequence_counts() -> None:
+    y = RNG.integers(0, 4, (20, 7))
+    assert skill(y, np.eye(4)[y], "classes") == 1
+    assert skill(y, np.eye(4)[(y + 1) % 4], "classes") < 0
 
 
 def test_two_classes_under_any_names() -> None:

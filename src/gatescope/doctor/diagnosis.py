@@ -14,7 +14,7 @@ from gatescope.doctor import gather
 from gatescope.doctor.changes import Specimen
 from gatescope.doctor.edits import edits
 from gatescope.doctor.evidence import Evidence, Layer
-from gatescope.doctor.finding import SCHEMA, Change, Finding
+from gatescope.doctor.finding import CERTAIN, SCHEMA, Change, Finding
 from gatescope.doctor.origins import last_change
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
@@ -29,6 +29,7 @@ from gatescope.scope.words import plural
 BUDGET = 60.0
 """Seconds that proofs may take."""
 _WORTH_SAYING = 0.25
+_ENDED = 3
 _FITTED = ("fit", "data")
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
 _DYNAMICS = dynamics.__name__
@@ -264,7 +265,9 @@ def _is_symptom(finding: Finding) -> bool:
 def _weight(finding: Finding) -> float:
     weight = finding.confidence * (_ONLY_SYMPTOMS if _is_symptom(finding) else 1)
     if finding.kind != "training":
-        weight += 3  # what ended the script comes before what might be wrong with its training
+        # What ended the script comes before what might be wrong with its training, unless that may
+        # be behind it.
+        weight += _ENDED if finding.confidence > CERTAIN else 0
     if finding.proved and finding.proof:
         gain = min(1.0, max(0.0, float(finding.proof.numbers.get("gain", 0.0))))
         return weight + gain + 1
@@ -335,8 +338,7 @@ def seen(case: Evidence) -> tuple[str, ...]:
         spoiled = case.losses.x[~np.isfinite(case.losses.y)]
         told.append(
             f"batch loss from {known.y[:tenth].mean():.3g} to {known.y[-tenth:].mean():.3g} "
-            f"in {steps}"
-            + (f", not finite from step {int(spoiled[0])} on" if len(spoiled) else "")
+            f"in {steps}" + (f", not finite from step {int(spoiled[0])} on" if len(spoiled) else "")
         )
     if case.probes:
         told.append(f"{plural(len(case.probes), 'layer')} probed")

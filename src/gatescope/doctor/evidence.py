@@ -179,11 +179,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Crash:
-    """The exception that ended a script."""
+    """The exception that ended a script, in a training or later."""
 
     kind: str
     message: str
     line: int | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -332,6 +333,11 @@ class Evidence:
             else (f"; a simple model reaches {self.outcome.simple:.2f}")
         )
         return f"skill {known:.2f} of 1 (0 is guessing){beside}"
+
+    def classes(self, y: Numbers) -> Numbers:
+        """The class of each label, of one-hot ones and of those of a sequence, too."""
+        sparse = self.training is not None and "sparse" in (self.training.loss or "")
+        return (y if sparse or y.ndim < 2 or y.shape[-1] < 2 else y.argmax(-1)).ravel()
 
     def sure(self, failing: float, unknown: float, fine: float) -> float:
         """A confidence by whether the network fails, is not known to, or does well."""

@@ -310,10 +310,12 @@ def _bad(run: Run) -> dict[str, Any] | None:
 def _crash(run: Run) -> Crash | None:
     events = zip(run.events["kind"], run.events["content"], strict=True)
     later = [dict(one) for kind, one in events if kind == "crash"]
-    told = run.fact("crash") or (later[0] if later else {})
+    inside = run.fact("crash")
+    told = inside or (later[0] if later else {})
     if told:
         kind = str(told.get("type", "")).rpartition(".")[2]
-        return Crash(kind, str(told.get("text", "")), _own_line(run, told.get("frames") or ()))
+        line = _own_line(run, told.get("frames") or ())
+        return Crash(kind, str(told.get("text", "")), line, later=not inside)
     if run.status != "failed" or not run.error:
         return None
     kind, _, message = run.error.partition(": ")

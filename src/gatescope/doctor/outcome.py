@@ -86,13 +86,16 @@ def task_of(y: Numbers, loss: str | None = None, units: int | None = None) -> Ta
     """
     values = np.unique(y)
     wide = y.ndim > 1 and y.shape[-1] > 1
+    sparse = bool(loss and "sparse" in loss and _are_whole(values))
+    if wide and sparse:
+        return "classes"  # of each position of a sequence
     if wide and _is_yes_no(values):
         return "classes" if (y.sum(-1) == 1).all() else "labels"
     if wide:
         return "numbers"
     if len(values) <= 2 and (_is_yes_no(values) or set(values.tolist()) == {-1, 1}):
         return "binary"
-    if loss and "sparse" in loss and _are_whole(values):
+    if sparse:
         return "classes"
     # Whole numbers from 0 without a gap that come again and again, rather than amounts.
     dense = values.min() in (0, 1) and values.max() - values.min() == len(values) - 1
@@ -139,7 +142,8 @@ def skill(y: Numbers, predicted: Numbers, task: Task) -> float:
         right = (predicted > _threshold(predicted)) == (y > 0.5)
         guessed = np.maximum(y.mean(0), 1 - y.mean(0)).mean()  # each label's commoner answer
         return _above_guessing(float(right.mean()), float(guessed))
-    told = classes_of(y).ravel()
+    # Where predictions have an axis more than labels, those are no one-hot rows.
+    told = (y if predicted.ndim > y.ndim else classes_of(y)).ravel()
     if task == "binary":
         told = told > 0
     if predicted.ndim > 1 and predicted.shape[-1] > 1:
@@ -255,6 +259,8 @@ def skill_of_history(
         spread: Their deviation, where they are not known themselves.
         units: Of the last layer.
     """
+    if y is not None and loss and "sparse" in loss:
+        y = y.ravel()
     found = [_skill_by(ends, prefix, loss, y, task, spread, units) for prefix in ("", "val_")]
     return found[0], found[1]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gatescope.doctor.evidence import Evidence
-from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.finding import CERTAIN, Change, Finding
 from gatescope.doctor.rules.table import rule
 from gatescope.report.cells import without_colours
 
@@ -19,7 +19,7 @@ class _Known(NamedTuple):
     remedy: str
 
 
-_KNOWN_WORDS, _ITS_OWN_WORDS = 0.85, 0.8
+_KNOWN_WORDS, _ITS_OWN_WORDS = 0.85, 0.82
 _LONGEST = 300
 _WHERE = (
     "Exception encountered", "Graph execution error", "Detected at node", 'File "', "[[{{",
@@ -145,7 +145,11 @@ def crash(case: Evidence) -> Iterator[Finding]:
         cause=known.cause if known else f"the script ends with {told}",
         symptom=f"the script ends with {case.crash.kind}",
         remedy=known.remedy if known else "mend that line; no rule knows this exception",
-        confidence=_KNOWN_WORDS if known else _ITS_OWN_WORDS,
+        confidence=_KNOWN_WORDS
+        if known
+        else CERTAIN  # what the training came to may be behind it
+        if case.crash.later
+        else _ITS_OWN_WORDS,
         evidence=(told,) if known else (),
         changes=changes,
         kind="crash",

@@ -267,7 +267,7 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     if outcome.simple > outcome.margin / 2 or known is None or known > 0.1:
         return
     others = (inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data)
-    if any(next(other(case), None) for other in others) or commonest(y) > _UNBALANCED:
+    if any(next(other(case), None) for other in others) or commonest(case.classes(y)) > _UNBALANCED:
         return  # then nothing could be foretold
     heart = outcome.train is not None and outcome.train > 0.3
     yield Finding(
@@ -281,10 +281,9 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     )
 
 
-def commonest(y: Any) -> float:
-    """The share of the commonest label."""
-    flat = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
-    counts = np.unique(flat, return_counts=True)[1]
+def commonest(classes: Any) -> float:
+    """The share of the commonest class."""
+    counts = np.unique(classes, return_counts=True)[1]
     return float(counts.max() / counts.sum())
 
 

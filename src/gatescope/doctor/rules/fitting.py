@@ -76,6 +76,8 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     training, loss = case.training, case.losses
     if not training or not training.epochs or loss is None or case.fine or case.cut:
         return
+    if case.crash is not None and not case.crash.later:
+        return  # it was not the epochs that ended it
     known = loss.finite.y
     if len(known) < len(loss.y) or not len(known) or len(known) > 20 * _FEW_STEPS:
         return
@@ -185,7 +187,7 @@ def validation_of_other_classes(case: Evidence) -> Iterator[Finding]:
     sample = case.sample
     if sample is None or not sample.y_val or sample.one_y is None or sample.y[0].ndim > 2:
         return
-    trained, held = (_classes(part) for part in (sample.y[0], sample.y_val[0]))
+    trained, held = (case.classes(part) for part in (sample.y[0], sample.y_val[0]))
     values = np.unique(np.concatenate([trained, held]))
     if len(values) > 50 or not (sample.y[0] == np.round(sample.y[0])).all():
         return
@@ -206,10 +208,6 @@ def validation_of_other_classes(case: Evidence) -> Iterator[Finding]:
         confidence=0.85,
         changes=(Change("set", "data.x", "shuffle"),),
     )
-
-
-def _classes(y: Any) -> Any:
-    return (y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y).ravel()
 
 
 @rule("Keras, Model.fit goes on where it stopped; a new model begins anew")
@@ -280,11 +278,11 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     fails = case.fails or (outcome is not None and outcome.learns_nothing and not case.cut)
     if y is None or not training or training.fit.get("class_weight") or not fails:
         return
-    values, counts = np.unique(_classes(y), return_counts=True)
+    values, counts = np.unique(case.classes(y), return_counts=True)
     most, common = float(counts.max() / counts.sum()), values[counts.argmax()]
     later = case.asked.get("evaluate")
     held = later.y if later else case.sample.y_val if case.sample else ()
-    there = _classes(held[0]) if len(held) == 1 else None
+    there = case.classes(held[0]) if len(held) == 1 else None
     rarer = (
         there is not None and len(there) > _FEW_HELD and (there == common).mean() < most - _OTHERS
     )
