@@ -130,7 +130,8 @@ def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
     lost = Result((-1.0, -1.0, -1.0), (float("nan"),) * 3, 200)
     guesses = Result((-0.1, 0.0, -0.1), (9.0, 9.1, 9.0), 200)
     told = compared(change, lost, guesses, fine=False)
-    assert told.verdict == "not improved" and "instead of not finite" in told.sentence
+    assert told.verdict == "unclear" and "instead of not finite" in told.sentence
+    assert finding(0.97, proof=told).stands and not finding(0.5, proof=told).stands
     scattered = Result((0.95, 0.32, 0.41), (), 200)  # each far above each of the original's
     assert compared(change, base, scattered, fine=False).verdict == "improved"
     noisy = Result((0.0, 0.5, 0.1), (), 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatescope.doctor.edits import edits
+from gatescope.doctor.edits import edits, joined
 from gatescope.doctor.finding import Change
 from gatescope.doctor.script import LayerCall, Script
 
@@ -91,6 +91,21 @@ def test_an_optimizer_by_its_name_becomes_one_with_settings() -> None:
     change = Change("set", "optimizer.learning_rate", 0.1)
     new = 'model.compile(keras.optimizers.Adam(learning_rate=0.1), "mse")'
     assert changed(change, text=text) == ([2], [new])
+
+
+def test_settings_of_an_optimizer_by_its_name_are_one_change() -> None:
+    text = 'import keras\nm.compile("adam", "mse")\nm.fit(x, y, epochs=3)\n'
+    changes = (
+        Change("set", "optimizer.learning_rate", 0.1),
+        Change("set", "optimizer.clipnorm", 1.0),
+        Change("set", "loss", "mae"),
+    )
+    script = Script("train.py", text)
+    new = 'm.compile(keras.optimizers.Adam(learning_rate=0.1, clipnorm=1), "mae")'
+    assert changed(*joined(script, changes), text=text)[1] == [new]
+    call = text.replace('"adam"', "keras.optimizers.Adam(lr=0.5)")
+    new = 'm.compile(keras.optimizers.Adam(lr=0.1, clipnorm=1), "mae")'
+    assert changed(*joined(Script("train.py", call), changes), text=call)[1] == [new]
 
 
 def test_a_loss_by_its_name_becomes_one_with_logits() -> None:

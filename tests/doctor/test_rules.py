@@ -666,7 +666,7 @@ def test_an_input_that_is_not_finite_anywhere_is_found() -> None:
 
 
 def test_a_loss_of_ones_own_that_is_not_finite_has_its_line_and_remedy() -> None:
-    bad = {"step": 0, "op": "Log", "layer": "", "source": "here/train.py:2"}
+    bad = {"step": 0, "op": "Log", "layer": "", "source": "here/train.py:2 in loss"}
     case = _script("def loss(t, p):\n    return log(p) * t\n", None, classes(bad=bad))
     (told,) = found("not_finite", case)
     assert told.focus == "line:2" and "maximum(x, 1e-7)" in told.remedy and not told.changes

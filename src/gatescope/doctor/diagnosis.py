@@ -12,7 +12,7 @@ import numpy as np
 
 from gatescope.doctor import gather
 from gatescope.doctor.changes import Specimen
-from gatescope.doctor.edits import edits
+from gatescope.doctor.edits import edits, joined
 from gatescope.doctor.evidence import Evidence, Layer
 from gatescope.doctor.finding import CERTAIN, SCHEMA, Change, Finding
 from gatescope.doctor.origins import last_change
@@ -280,7 +280,8 @@ def located(finding: Finding, case: Evidence) -> Finding:
     if script is None or script.tree is None:
         return finding
     calls = _calls(case.layers)
-    found = [(change, edits(script, change, calls)) for change in finding.changes]
+    changes = joined(script, finding.changes)
+    found = [(change, edits(script, change, calls)) for change in changes]
     every = [edit for _, part in found for edit in part]
     line = _line(finding, found, case)
     return replace(

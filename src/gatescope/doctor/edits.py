@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,24 @@ def edits(script: Script, change: Change, layers: dict[str, LayerCall]) -> list[
     if root in _SPELLINGS:
         return list(_SPELLINGS[root](script, change))
     return _importing(script, list(_WRITERS.get(root, _of_compile)(script, change)))
+
+
+def joined(script: Script, changes: Sequence[Change]) -> list[Change]:
+    """Changes, those of an optimizer that is told by its name alone as one.
+
+    Args:
+        script: The source.
+        changes: In the order in which they are made.
+    """
+    call = script.compiling()
+    node = script.resolved(argument(call, "optimizer")) if call else None
+    settings = [one for one in changes if one.target.startswith("optimizer.")]
+    named = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    if not isinstance(node, ast.Constant) or not named or len(settings) < 2:
+        return list(changes)
+    value = {"name": node.value, **{one.setting: one.value for one in settings}}
+    rest = [one for one in changes if one not in settings]
+    return [Change("set", "optimizer", value), *rest]
 
 
 _IMPORTS = {"keras": "import keras", "np": "import numpy as np", "sklearn": "import sklearn.utils"}
@@ -96,8 +114,8 @@ def _of_optimizer(script: Script, change: Change) -> Iterator[Edit]:
     if not change.setting:
         yield script.setting(call, "optimizer", _optimizer_text(change.value))
     elif isinstance(node, ast.Call):
-        name = "lr" if argument(node, "lr") is not None else change.setting
-        yield script.setting(node, name, written(change.value))
+        old = change.setting == "learning_rate" and argument(node, "lr") is not None
+        yield script.setting(node, "lr" if old else change.setting, written(change.value))
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         settings = {change.setting: change.value}
         yield script.replacing(node, _optimizer_text({"name": node.value, **settings}))

@@ -9,7 +9,8 @@ from typing import Any, Literal
 SCHEMA = 1
 """Version of what `told` of a finding and of a diagnosis look like."""
 Kind = Literal["training", "spelling", "crash"]
-Verdict = Literal["improved", "not improved", "not tried"]
+Verdict = Literal["improved", "not improved", "unclear", "not tried"]
+"""`unclear` is what was NaN and became finite, and no better than guessing in so few steps."""
 CERTAIN = 0.8
 """Confidence from which a finding stands though no proof was possible."""
 

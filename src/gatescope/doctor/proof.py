@@ -38,7 +38,9 @@ _ENOUGH = 0.7  # of the way: with a remedy that comes so far, no others are trie
 _LEAST_LEFT = 2.0  # seconds
 _NO_TIME = "the time for proofs was over"
 _BETTER: Verdict = "improved"
+_FAILED: tuple[Verdict, ...] = ("not improved", "unclear")
 _LONG_LINE = 200
+_OF_OWN = ("Could not interpret", "Could not locate", "Could not deserialize", "Unknown")
 _WORTH_TRYING = 0.25
 
 
@@ -187,7 +189,9 @@ def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Find
         return list(findings)
     base, seeds = _originals(bench, len(tried))
     if isinstance(base, str):
-        reason = Proof("not tried", f"no copy could be trained: {_brief(base)}")
+        own = any(word in base for word in _OF_OWN)
+        why = "it needs a function or class of your own, and no code of yours runs in copies"
+        reason = Proof("not tried", f"no copy could be trained: {why if own else _brief(base)}")
         return [replace(one, proof=reason) if one in tried else one for one in findings]
     trials = _Trials(bench, base, seeds, fine)
     proofs: dict[int, Proof] = {}
@@ -266,7 +270,7 @@ class _Trials:
 
     def together(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
         """Where no remedy alone is enough, all that did not help at once, and each left out."""
-        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"][:_MOST_TOGETHER]
+        parts = [one for one in tried if proofs[id(one)].verdict in _FAILED][:_MOST_TOGETHER]
         if len(parts) < 2 or self._best.skill >= _ENOUGH:
             return
         every = _joined(parts)
@@ -285,7 +289,7 @@ class _Trials:
 
     def longer(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
         """Where the training was short, remedies that may need more steps have them."""
-        parts = [one for one in tried if proofs[id(one)].verdict == "not improved"]
+        parts = [one for one in tried if proofs[id(one)].verdict in _FAILED]
         if not parts or self._base.steps >= STEPS // 2 or self.mended:
             return
         self._bench.even(STEPS, _SECONDS)
@@ -295,7 +299,7 @@ class _Trials:
             if isinstance(base, str) or isinstance(result, str):
                 return
             found = compared(part.changes, base, result, self._fine)
-            if found.verdict == _BETTER:
+            if found.verdict != "not improved":
                 proofs[id(part)] = found
 
 
@@ -328,7 +332,11 @@ def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool
         "noise": noise,
     }
     told = _sentence(changes, base, result, same_loss and bool(base.losses and result.losses))
-    return Proof("improved" if better else "not improved", told, numbers)
+    lost, now = (np.array(one.losses, float) for one in (base, result))
+    became_finite = bool(lost.size and now.size and not np.isfinite(lost).all())
+    became_finite = became_finite and bool(np.isfinite(now).all())
+    verdict: Verdict = "unclear" if became_finite else "not improved"
+    return Proof(_BETTER if better else verdict, told, numbers)
 
 
 def _noise(before: Sequence[float], after: Sequence[float]) -> float:

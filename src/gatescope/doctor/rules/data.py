@@ -264,7 +264,9 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     if outcome is None or outcome.simple is None or y is None or len(y) < 50:
         return
     known = outcome.known
-    if outcome.simple > outcome.margin / 2 or known is None or known > 0.1:
+    if case.bad is not None or outcome.simple > outcome.margin / 2:
+        return
+    if known is None or known > 0.1:
         return
     others = (inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data)
     if any(next(other(case), None) for other in others) or commonest(case.classes(y)) > _UNBALANCED:

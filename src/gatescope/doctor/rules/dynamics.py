@@ -58,8 +58,8 @@ def not_finite(case: Evidence) -> Iterator[Finding]:
 
 
 def _source_line(case: Evidence, source: str) -> str | None:
-    """The line of the script that an operation comes from, told as `file:line`."""
-    file, _, line = source.rpartition(":")
+    """The line of the script that an operation comes from, told as `file:line in function`."""
+    file, _, line = source.partition(" in ")[0].rpartition(":")
     here = case.script is not None and file.endswith(Path(case.script.path).name)
     return f"line:{line}" if here and line.isdigit() else None
 
