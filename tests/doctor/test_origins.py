@@ -22,7 +22,7 @@ FIT = "model.fit(x, y, epochs=3)\n"
         ("y += 1", "y"),
         ("np.random.shuffle(y)", "y"),
         ("x, y = x[keep], y[keep]", "y"),
-        ("x[:, 0] = y", "x"),
+        ("x[:, 0] = y.ravel()", "x"),
         ("x = x + np.random.normal(size=x.shape)", "x"),
     ],
 )
@@ -34,6 +34,8 @@ def test_the_last_change_is_found(change: str, side: str) -> None:
 @pytest.mark.parametrize("side", ["x", "y"])
 def test_what_is_usual_is_no_change(side: str) -> None:
     assert last_change(Script("train.py", START + FIT), side) is None  # type: ignore[arg-type]
+    scaled = f"{START}x = (x - x.mean()) / x.std()\n{FIT}"
+    assert last_change(Script("train.py", scaled), side) is None  # type: ignore[arg-type]
     assert last_change(Script("train.py", "print(1)\n"), side) is None  # type: ignore[arg-type]
 
 

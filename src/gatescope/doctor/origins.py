@@ -83,10 +83,12 @@ def _changes(node: ast.stmt) -> set[str]:
         return {_root(one) for one in node.value.args} if shuffled else set()
     if not isinstance(node, ast.Assign):
         return set()
-    value = node.value
-    if isinstance(value, ast.Call) and called(value) in _USUAL:
-        return set()
-    if isinstance(value, ast.BinOp) and _is_scaling(value.op, value.right):
+    value, in_place = node.value, any(isinstance(one, ast.Subscript) for one in node.targets)
+    usual = isinstance(value, ast.Call) and called(value) in _USUAL
+    scaled = isinstance(value, ast.BinOp) and (
+        _is_scaling(value.op, value.right) or _is_standardizing(value)
+    )
+    if (usual or scaled) and not in_place:
         return set()
     used = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
     changed = set()
@@ -99,6 +101,14 @@ def _changes(node: ast.stmt) -> set[str]:
 
 def _is_scaling(op: ast.operator, by: ast.expr) -> bool:
     return isinstance(op, ast.Div) and isinstance(by, ast.Constant)
+
+
+def _is_standardizing(node: ast.BinOp) -> bool:
+    """Whether it is `(x - mean) / deviation`."""
+    left = node.left
+    return isinstance(node.op, ast.Div) and isinstance(left, ast.BinOp) and isinstance(
+        left.op, ast.Sub
+    )  # fmt: skip
 
 
 def _root(node: ast.expr) -> str:
