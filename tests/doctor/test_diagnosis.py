@@ -321,7 +321,7 @@ def test_data_that_the_model_cannot_take_is_a_fault() -> None:
 def test_what_cannot_be_diagnosed_is_said() -> None:
     with pytest.raises(UsageError, match="a model alone says little"):
         gs.diagnose(_model(0.1))
-    with pytest.raises(UsageError, match="is no compiled Keras model"):
+    with pytest.raises(UsageError, match="is neither a run nor a compiled Keras model"):
         gs.diagnose(keras.Sequential([keras.layers.Dense(1)]), *_digits())
 
 
