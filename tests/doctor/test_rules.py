@@ -573,6 +573,19 @@ CASES: dict[str, tuple[Make, Make]] = {
         ),
         classes,
     ),
+    "map_too_small": (
+        lambda: _script(
+            "m.add(Conv2D(8, 3, strides=8))\nm.add(Conv2D(8, 3))\n",
+            _crash("ValueError", "Computed output size would be zero or negative.", 2),
+        ),
+        lambda: _script("m.add(Conv2D(8, 3))\n", _crash("ValueError", "else")),
+    ),
+    "learning_rate_refused": (
+        lambda: _script("Adam(learning_rate=10)\n", _crash(
+            "ValueError", "Argument `learning_rate` should be float, or …. "
+            "Received instead: learning_rate=10")),
+        lambda: _script("Adam(learning_rate=10)\n", _crash("ValueError", "else")),
+    ),
     "old_arguments": (
         lambda: _script(
             "model.fit(x, y, nb_epoch=3)\n",
@@ -723,3 +736,16 @@ def test_functions_of_tensorflow_are_known_as_activations() -> None:
 )
 def test_of_a_message_the_line_that_says_what_is_wrong_is_told(message: str, said: str) -> None:
     assert telling(message) == said
+
+
+def test_the_layer_that_ate_the_map_is_named() -> None:
+    (told,) = found("map_too_small", CASES["map_too_small"][0]())
+    assert told.cause.endswith("for Conv2D in line 1 takes steps of 8")
+    assert told.changes[0].target == "call:1.strides"
+
+
+def test_weights_that_are_not_made_yet_are_told_by_their_initializer() -> None:
+    zeros = {"units": 16, "kernel_initializer": {"class_name": "Zeros", "config": {}}}
+    (told,) = found("units_all_alike", _with(classes(), replace(
+        HIDDEN, weights=(), config=zeros), OUT))  # fmt: skip
+    assert "begin at one value" in told.cause

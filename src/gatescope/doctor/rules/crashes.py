@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import CERTAIN, Change, Finding
 from gatescope.doctor.rules.table import rule
+from gatescope.doctor.script import Script, argument, called
 from gatescope.report.cells import without_colours
 
 
@@ -90,16 +93,6 @@ _KNOWN = (
         "make it one array of numbers: astype('float32'), with texts turned into numbers first",
     ),
     _Known(
-        ("Computed output size would be negative",),
-        "the map is smaller than the window of a convolution or pooling",
-        "take padding='same', smaller windows or fewer of them",
-    ),
-    _Known(
-        ("Negative dimension size",),
-        "the map is smaller than the window of a convolution or pooling",
-        "take padding='same', smaller windows or fewer of them",
-    ),
-    _Known(
         ("could not broadcast", "Incompatible shapes"),
         "two arrays of shapes that do not fit are joined",
         "print both shapes before that line",
@@ -168,6 +161,68 @@ def telling(message: str) -> str:
     said = [line for line in lines if not line.startswith(_WHERE)]
     line = (said or lines or [""])[0]
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+_EATEN = ("Computed output size would be", "Negative dimension size")
+_LEAPS = {"Conv1D": "strides", "Conv2D": "strides", "MaxPooling1D": "pool_size",
+          "MaxPooling2D": "pool_size", "AveragePooling2D": "pool_size"}  # fmt: skip
+_LONG = 4  # positions: longer than what is usual, 2
+
+
+@rule("Dumoulin & Visin 2016, arXiv:1603.07285: output sizes of convolution and pooling")
+def map_too_small(case: Evidence) -> Iterator[Finding]:
+    """A convolution or pooling of a map that has become smaller than its window."""
+    crash, script = case.crash, case.script
+    if crash is None or not any(word in crash.message for word in _EATEN):
+        return
+    calls = script.calls(*_LEAPS) if script else []
+    before = [one for one in calls if one.lineno <= (crash.line or 0)]
+    sizes = [(_side(script, one), one) for one in before]
+    longest, eats = max(sizes, key=lambda one: one[0], default=(0, None))
+    change: tuple[Change, ...] = ()
+    if eats is not None and longest >= _LONG:
+        change = (Change("set", f"call:{eats.lineno}.{_LEAPS[called(eats)]}", 2),)
+    yield Finding(
+        cause="the map is smaller than the window of a convolution or pooling"
+        + (f", for {called(eats)} in line {eats.lineno} takes steps of {longest}"
+           if eats is not None and change else ""),
+        symptom=f"the script ends with {crash.kind}",
+        remedy="take steps of 2" if change else "take padding='same', smaller windows or fewer "
+        "of them",
+        confidence=0.9,
+        evidence=(telling(crash.message),),
+        changes=change,
+        kind="crash",
+        focus=None if change else "crash",
+    )  # fmt: skip
+
+
+def _side(script: Script | None, call: ast.Call) -> int:
+    """The longest side of the steps that a layer takes."""
+    node = argument(call, _LEAPS[called(call)])
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else [node]
+    sides = [script.constant(one) for one in parts] if script else []
+    return max((one for one in sides if isinstance(one, int)), default=1)
+
+
+_REFUSED = re.compile(r"learning_rate` should be float.*Received instead: learning_rate=(\S+)")
+
+
+@rule("Keras, optimizers: learning_rate is a float, a schedule or a function")
+def learning_rate_refused(case: Evidence) -> Iterator[Finding]:
+    """A rate that is no float, as where its point was forgotten."""
+    told = _REFUSED.search(case.crash.message.replace("\n", " ")) if case.crash else None
+    if told is None or case.crash is None:
+        return
+    yield Finding(
+        cause=f"Keras takes no learning_rate={told[1]}: it wants a float, far below 1",
+        symptom=f"the script ends with {case.crash.kind}",
+        remedy="set it to 0.001 (a point forgotten?)",
+        confidence=0.95,
+        changes=(Change("set", f"call:{case.crash.line}.learning_rate", 0.001),),
+        kind="crash",
+        focus="crash",
+    )
 
 
 def _changes(case: Evidence) -> tuple[Change, ...]:

@@ -13,6 +13,7 @@ _FAR = 5  # times: a signal is 25 or 1/25 times as strong behind two such layers
 _VERY_FAR = 15
 _BIASED = 3.0
 _FRESH = "glorot_uniform"
+_CONSTANTS = ("Zeros", "Ones", "Constant")
 
 
 def _reset(layers: Sequence[Layer], setting: str, value: str) -> tuple[Change, ...]:
@@ -38,7 +39,8 @@ def units_all_alike(case: Evidence) -> Iterator[Finding]:
     first = next((one for one in found if one.name in hidden), found[0])
     value = (first.kernel.mean if first.kernel else 0.0) or 0.0
     yield Finding(
-        cause=f"all weights of {_names(found)} begin at {value:g}, so units are copies",
+        cause=f"all weights of {_names(found)} begin at "
+        f"{f'{value:g}' if first.kernel else 'one value'}, so units are copies",
         symptom=f"they get the same gradient and stay the same; {case.symptom}",
         remedy="draw them at random, as is the default",
         confidence=0.95 if first.name in hidden else case.sure(0.5, 0.3, 0.1),
@@ -51,8 +53,10 @@ def units_all_alike(case: Evidence) -> Iterator[Finding]:
 
 def _alike(layer: Layer) -> bool:
     kernel = layer.kernel
-    several = kernel is not None and kernel.shape[-1] > 1
-    return several and kernel is not None and kernel.alike and kernel.trainable
+    if kernel is None:  # not made yet when it was looked at
+        told = layer.config.get("kernel_initializer") or {}
+        return told.get("class_name") in _CONSTANTS and (layer.units or 0) > 1
+    return kernel.shape[-1] > 1 and kernel.alike and kernel.trainable
 
 
 @rule("Glorot & Bengio 2010: deviation √(2/(fan_in + fan_out)); He et al. 2015: √(2/fan_in)")
