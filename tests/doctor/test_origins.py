@@ -49,3 +49,8 @@ model.fit(data, epochs=3)
 """
     script = Script("train.py", text)
     assert (last_change(script, "y"), last_change(script, "x")) == (2, 3)
+
+
+def test_what_is_written_into_a_slice_of_the_data_changes_it() -> None:
+    text = "table = load()\nx, y = table[:-1], 0\ny = table[1:]\ny[3] = np.nan\nx = table[:-1]\n"
+    assert last_change(Script("train.py", text + FIT), "x") == 4

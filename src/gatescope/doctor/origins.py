@@ -31,10 +31,13 @@ def last_change(script: Script, side: Side) -> int | None:
     if call is None or given is None:
         return None
     names = _origins(script, given, 0 if side == "x" else 1, call.lineno)
+    views = _views(script, names)
     lines = [
         node.lineno
         for node in ast.walk(script.tree or ast.Module([], []))
-        if isinstance(node, ast.stmt) and node.lineno < call.lineno and _changes(node) & names
+        if isinstance(node, ast.stmt)
+        and node.lineno < call.lineno
+        and (_changes(node) & names or _in_place(node) & views)
     ]
     return max(lines, default=None)
 
@@ -51,6 +54,25 @@ def _origins(script: Script, node: ast.expr, place: int, before: int) -> set[str
                 waiting += [one.value for one in made if len(one.targets) == 1 and isinstance(
                     one.targets[0], ast.Name)]  # fmt: skip
     return found
+
+
+def _views(script: Script, names: set[str]) -> set[str]:
+    """Names of slices of the data: what is written into these is in the data, too."""
+    return {
+        target.id
+        for node in ast.walk(script.tree or ast.Module([], []))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Subscript)
+        and _root(node.value) in names
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _in_place(node: ast.stmt) -> set[str]:
+    """Names of what a statement writes into."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return {_root(one) for one in targets if isinstance(one, ast.Subscript)}
 
 
 def _names(node: ast.expr, place: int) -> Iterator[str]:

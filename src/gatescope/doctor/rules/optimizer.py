@@ -166,11 +166,11 @@ def momentum_too_high(case: Evidence) -> Iterator[Finding]:
 
 @rule("Kingma & Ba 2014, arXiv:1412.6980: β₁ 0.9, β₂ 0.999, ε 1e-8")
 def adam_off_its_settings(case: Evidence) -> Iterator[Finding]:
-    """β and ε far from where the paper has them."""
+    """β and ε, of Adam and its kin, far from where the paper has them."""
     settings: Mapping[str, Any] = case.training.settings if case.training else {}
     for name, worst, right in (("beta_2", 0.8, 0.999), ("epsilon", None, 1e-7)):
         value = settings.get(name)
-        if not isinstance(value, int | float) or "beta_1" not in settings:
+        if not isinstance(value, int | float):
             continue
         odd = value > 0.05 if worst is None else value < worst
         if odd:
