@@ -14,7 +14,7 @@ from cases import FAILS, FINE, classes, dense, falling, training
 import gatescope as gs
 from gatescope.doctor import bench, proof
 from gatescope.doctor.bench import trial
-from gatescope.doctor.changes import Specimen
+from gatescope.doctor.changes import _DATA, Specimen
 from gatescope.doctor.diagnosis import (
     Diagnosis,
     concluded,
@@ -146,12 +146,20 @@ def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
     [
         (Change("set", "layer:dense.activation", "relu"), "dense.activation=relu"),
         (Change("remove", "layer:drop"), "no drop"),
-        (Change("set", "data.x", "standardize"), "x: standardize"),
+        (Change("set", "data.x", "standardize"), "standardized inputs"),
+        (
+            Change("set", "optimizer", {"name": "adam", "learning_rate": 0.001}),
+            "optimizer=adam(learning_rate=0.001)",
+        ),
         (Change("set", "loss", "mse"), "loss=mse"),
     ],
 )
 def test_changes_in_words(change: Change, words: str) -> None:
     assert in_words(change) == words
+
+
+def test_every_change_of_data_has_words() -> None:
+    assert proof._DATA_IN_WORDS.keys() == _DATA.keys()
 
 
 def test_healthy_is_an_answer_with_its_evidence() -> None:

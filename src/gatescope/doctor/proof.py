@@ -313,30 +313,42 @@ def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool
         fine: Whether the network does well already.
     """
     same_loss = not any(one.target.startswith(("loss", "data.y")) for one in changes)
-    gain, noise = result.skill - base.skill, _noise(base.skills, result.skills)
-    worth = _WORTH_FINE if fine else _WORTH
-    # Three of three seeds above three are as sure as a gain of twice its standard error.
-    apart = min(map(len, (base.skills, result.skills))) >= SEEDS
-    apart = apart and min(result.skills) - max(base.skills) > worth
-    # Out of NaN anything is a gain; what mends a network does better than guessing.
-    better = (gain > max(noise, worth) or apart) and result.skill > _WORTH
-    by_loss = bool(same_loss and base.losses and result.losses and not better and not fine)
-    if by_loss:
-        before, after = np.mean(base.losses), np.mean(result.losses)
-        lower = after < _LOWER * before and before - after > _noise(base.losses, result.losses)
-        better = bool(lower and gain > -_WORTH)
     numbers = {
         "before": {"skill": base.skills, "loss": base.losses, "steps": base.steps},
         "after": {"skill": result.skills, "loss": result.losses, "steps": result.steps},
-        "gain": gain,
-        "noise": noise,
+        "gain": result.skill - base.skill,
+        "noise": _noise(base.skills, result.skills),
     }
     told = _sentence(changes, base, result, same_loss and bool(base.losses and result.losses))
-    lost, now = (np.array(one.losses, float) for one in (base, result))
-    became_finite = bool(lost.size and now.size and not np.isfinite(lost).all())
-    became_finite = became_finite and bool(np.isfinite(now).all())
-    verdict: Verdict = "unclear" if became_finite else "not improved"
-    return Proof(_BETTER if better else verdict, told, numbers)
+    if _is_more_skilled(base, result, fine):
+        return Proof(_BETTER, told, numbers)
+    if same_loss and not fine and _is_lower(base, result):
+        return Proof(_BETTER, told, numbers)
+    return Proof("unclear" if _became_finite(base, result) else "not improved", told, numbers)
+
+
+def _is_more_skilled(base: Result, result: Result, fine: bool) -> bool:
+    gain, worth = result.skill - base.skill, _WORTH_FINE if fine else _WORTH
+    # Three of three seeds above three are as sure as a gain of twice its standard error.
+    apart = min(len(base.skills), len(result.skills)) >= SEEDS
+    apart = apart and min(result.skills) - max(base.skills) > worth
+    sure = apart or gain > max(_noise(base.skills, result.skills), worth)
+    # Out of NaN anything is a gain; what mends a network does better than guessing.
+    return sure and result.skill > _WORTH
+
+
+def _is_lower(base: Result, result: Result) -> bool:
+    """Whether the loss fell clearly while the skill stayed."""
+    if not base.losses or not result.losses:
+        return False
+    before, after = np.mean(base.losses), np.mean(result.losses)
+    clearly = after < _LOWER * before and before - after > _noise(base.losses, result.losses)
+    return bool(clearly and result.skill - base.skill > -_WORTH)
+
+
+def _became_finite(base: Result, result: Result) -> bool:
+    known = bool(base.losses and result.losses)
+    return known and not np.isfinite(base.losses).all() and bool(np.isfinite(result.losses).all())
 
 
 def _noise(before: Sequence[float], after: Sequence[float]) -> float:
@@ -365,12 +377,28 @@ def in_words(change: Change) -> str:
         return f"no {name or change.target}"
     if change.action == "insert":
         return f"{change.value.get('call', change.value)} after {name}"
-    setting = change.setting or change.target
     if change.target.startswith("data."):
-        return f"{setting}: {str(change.value).replace('_', ' ')}"
-    value = change.value
+        return _DATA_IN_WORDS.get(change.value, str(change.value))
+    setting, value = change.setting or change.target, change.value
+    if isinstance(value, dict):
+        settings = {key: one for key, one in value.items() if key != "name"}
+        value = f"{value['name']}({', '.join(f'{key}={one:g}' for key, one in settings.items())})"
     told = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{name}.{setting}={told}" if name else f"{setting}={told}"
+
+
+_DATA_IN_WORDS = {
+    "standardize": "standardized inputs",
+    "scale": "inputs divided by 255",
+    "drop_nan": "samples that hold NaN left out",
+    "shuffle": "samples shuffled before they are split",
+    "one_hot": "one-hot labels",
+    "integer": "labels as whole numbers",
+    "standardize_y": "standardized targets",
+    "column": "targets as a column",
+    "from_zero": "labels from 0 on",
+    "yes_no": "labels 0 and 1",
+}
 
 
 def _mean(values: Sequence[float]) -> str:
