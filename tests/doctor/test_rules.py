@@ -199,6 +199,16 @@ def test_what_is_asked_after_training_is_held_out_data(name: str) -> None:
     assert not found("split_leaks", replace(case, asked={name: everything}))
 
 
+def test_what_a_likelier_fault_explains_is_not_told_for_itself() -> None:
+    rises = {"loss": curve(*[1, 0.5, 0.4, 0.3, 0.2, 0.1, 0.1]),
+             "val_loss": curve(*[1, 2, 3, 4, 5, 6, 7])}  # fmt: skip
+    assert found("overfitting", replace(_apart(0.0), history=rises))
+    assert not found("overfitting", replace(_apart(50.0), history=rises))
+    short = classes(training=SHORT, losses=curve(*[1.0] * 10))
+    assert found("too_few_epochs", short)
+    assert not found("too_few_epochs", _script(ANEW, None, short))
+
+
 def test_columns_that_scaling_moves_differently_are_seen_apart() -> None:
     case = _asked("evaluate")
     scales = np.array([1e-3, 1e-2, 0.5, 1, 2, 100, 100, 100], np.float32)

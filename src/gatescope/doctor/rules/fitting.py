@@ -11,6 +11,7 @@ import numpy as np
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.rules.data import splits_scaled_apart
 from gatescope.doctor.rules.table import rule, series
 from gatescope.doctor.script import Script, argument, called
 from gatescope.scope.words import plural
@@ -78,6 +79,8 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
         return
     if case.crash is not None and not case.crash.later:
         return  # it was not the epochs that ended it
+    if next(model_made_anew(case), None):
+        return  # more rounds of that are no more epochs
     known = loss.finite.y
     if len(known) < len(loss.y) or not len(known) or len(known) > 20 * _FEW_STEPS:
         return
@@ -305,6 +308,8 @@ def overfitting(case: Evidence) -> Iterator[Finding]:
     held, told = case.history.get("val_loss"), case.history.get("loss")
     if held is None or told is None or len(held.y) < 6 or not np.isfinite(held.y).all():
         return
+    if next(splits_scaled_apart(case), None):
+        return  # the held-out loss tells of that alone
     best = int(held.y.argmin())
     rise = float(held.y[-1] / held.y[best]) if held.y[best] > 0 else 1.0
     if best > 0.6 * len(held.y) or rise < 1.3 or told.y[-1] >= told.y[best]:
