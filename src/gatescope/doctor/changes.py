@@ -52,7 +52,7 @@ def apply(specimen: Specimen, changes: Sequence[Change]) -> Specimen:
 
 
 def is_applicable(change: Change) -> bool:
-    """Whether a copy has what a change is about; whether it can be made shows in the trial."""
+    """Whether a copy has what a change is about, as it has no metrics; a trial shows the rest."""
     root = "layer" if change.layer is not None else change.target.partition(".")[0]
     return root in _APPLIERS and (root != "data" or change.value in _DATA)
 
@@ -154,10 +154,6 @@ def _of_loss(specimen: Specimen, change: Change) -> Specimen:
     return replace(specimen, compile=compiled)
 
 
-def _of_metrics(specimen: Specimen, change: Change) -> Specimen:
-    return replace(specimen, compile={**specimen.compile, "metrics": None})
-
-
 def _of_fit(specimen: Specimen, change: Change) -> Specimen:
     if change.setting == "patience":  # a copy has no callbacks: it trains as long as was asked
         asked = specimen.fit.get("asked_epochs", specimen.fit.get("epochs"))
@@ -252,7 +248,6 @@ _APPLIERS: Mapping[str, Callable[[Specimen, Change], Specimen]] = {
     "layer": _of_layer,
     "optimizer": _of_optimizer,
     "loss": _of_loss,
-    "metrics": _of_metrics,
     "fit": _of_fit,
     "data": _of_data,
 }

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, final
@@ -161,16 +161,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-Said = Callable[[str], None]
-
-
 def is_worth_trying(finding: Finding) -> bool:
     """Whether a proof could tell anything of a finding."""
     sure = finding.confidence >= _WORTH_TRYING
-    known = bool(finding.changes) and all(map(is_applicable, finding.changes))
-    if all(one.target == "metrics" for one in finding.changes):
-        return False  # what is measured changes nothing that is learned
-    return known and sure and finding.kind == "training"
+    possible = bool(finding.changes) and all(map(is_applicable, finding.changes))
+    return possible and sure and finding.kind == "training"
 
 
 def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Finding]:

@@ -76,7 +76,7 @@ def watch(
             "a compiled keras.Model",
             "gs.watch(model), before model.fit",
         )
-    if not isinstance(overhead, int | float):
+    if not isinstance(overhead, int | float) or not 0 < overhead <= 10:
         raise UsageError(
             f"overhead is {overhead!r}",
             "a share of the time of a step, above 0",
@@ -87,12 +87,6 @@ def watch(
             f"the model {model.name!r} is not compiled",
             "a model that fit can train",
             "call model.compile(optimizer, loss) first",
-        )
-    if not 0 < overhead <= 10:
-        raise UsageError(
-            f"overhead is {overhead}",
-            "a share of the time of a step, above 0",
-            "overhead=0.05 allows five percent",
         )
     if "make_train_function" in vars(model):
         raise UsageError(

@@ -24,7 +24,7 @@ _LARGE, _HUGE = (
 _SMALL = 0.02
 _PIXEL = 255
 _LEAKED = 0.2
-_UNBALANCED = 0.8
+UNBALANCED = 0.8  # the share of the commonest class, from which on rare ones are lost
 _MOVED, _WIDER = 2, 3  # deviations, and times as wide: draws of the same data stay far below
 _SAME_MEAN, _NARROWER = 0.3, 0.6
 _GAP, _GAP_OF_DROPOUT = 0.2, 0.4  # by which chance lets held-out data seldom be better
@@ -269,7 +269,7 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     if known is None or known > 0.1:
         return
     others = (inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data)
-    if any(next(other(case), None) for other in others) or commonest(case.classes(y)) > _UNBALANCED:
+    if any(next(other(case), None) for other in others) or commonest(case.classes(y)) > UNBALANCED:
         return  # then nothing could be foretold
     heart = outcome.train is not None and outcome.train > 0.3
     x = case.sample.one_x if case.sample else None
@@ -320,14 +320,7 @@ def labels_worse_in_training(case: Evidence) -> Iterator[Finding]:
 @rule("Bishop 1995, Training with noise is equivalent to Tikhonov regularization")
 def training_inputs_scattered(case: Evidence) -> Iterator[Finding]:
     """Training inputs with the means of held-out ones, but far wider: noise, perhaps."""
-    sample = case.sample
-    if sample is None or sample.one_x is None:
-        return
-    here = np.asarray(sample.one_x, np.float64)
-    for what, held in held_out(case):
-        there = np.asarray(held.one_x, np.float64) if held.one_x is not None else here[:0]
-        if len(there) < _FEW or here.shape[1:] != there.shape[1:]:
-            continue
+    for what, here, there in _beside_training(case):
         moved = _moved(here, there)
         if moved is None or np.median(moved[0]) > _SAME_MEAN or np.median(moved[1]) > _NARROWER:
             continue
@@ -437,15 +430,8 @@ def label_among_inputs(case: Evidence) -> Iterator[Finding]:
 @rule(_SCALE + "; held-out data is scaled as training data is")
 def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
     """Held-out inputs on another scale than those of training."""
-    sample = case.sample
-    if sample is None or sample.one_x is None:
-        return
-    here = np.asarray(sample.one_x, np.float64)
-    for what, held in held_out(case):
-        there = np.asarray(held.one_x, np.float64) if held.one_x is not None else here[:0]
-        told = (
-            _apart(here, there) if len(there) >= _FEW and here.shape[1:] == there.shape[1:] else ""
-        )
+    for what, here, there in _beside_training(case):
+        told = _apart(here, there)
         if not told:
             continue
         yield Finding(
@@ -458,6 +444,18 @@ def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
             focus=_scaled_at(case),
         )
         return
+
+
+def _beside_training(case: Evidence) -> Iterator[tuple[str, Any, Any]]:
+    """Held-out inputs: whose they are, those of training and they themselves, if like in shape."""
+    trained = case.sample.one_x if case.sample else None
+    if trained is None:
+        return
+    here = np.asarray(trained, np.float64)
+    for what, held in held_out(case):
+        x = held.one_x
+        if x is not None and len(x) >= _FEW and x.shape[1:] == here.shape[1:]:
+            yield what, here, np.asarray(x, np.float64)
 
 
 def _moved(here: Any, there: Any) -> tuple[Any, Any] | None:

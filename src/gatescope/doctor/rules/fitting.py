@@ -11,7 +11,7 @@ import numpy as np
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.data import splits_scaled_apart
+from gatescope.doctor.rules.data import UNBALANCED, splits_scaled_apart
 from gatescope.doctor.rules.table import rule, series
 from gatescope.doctor.script import Script, argument, called
 from gatescope.scope.words import plural
@@ -19,7 +19,6 @@ from gatescope.scope.words import plural
 _BATCHES = "Masters & Luschi 2018, arXiv:1804.07612: small batches, 32 and below; Bengio 2012"
 _FEW_STEPS = 100  # less than this many updates of Adam's 0.001 move a weight by 0.1 at most
 _USUAL = 32
-_UNBALANCED = 0.8
 _LEAP = 0.05  # what a loss of order 1 gains in an epoch only at the start
 _SEEN = 0.3
 _SORTED = 0.8
@@ -199,7 +198,7 @@ def validation_of_other_classes(case: Evidence) -> Iterator[Finding]:
     apart = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if not strange and (apart < _OTHERS or len(held) < _FEW_HELD):
         return
-    if not strange and shares[0].max() > max(_UNBALANCED, shares[1].max()):
+    if not strange and shares[0].max() > max(UNBALANCED, shares[1].max()):
         return  # nothing is missing, the training data is unbalanced
     yield Finding(
         cause=f"the validation data holds classes that the training data lacks: {strange}"
@@ -289,7 +288,7 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     rarer = (
         there is not None and len(there) > _FEW_HELD and (there == common).mean() < most - _OTHERS
     )
-    if len(values) < 2 or len(values) > 50 or (most < _UNBALANCED and not rarer):
+    if len(values) < 2 or len(values) > 50 or (most < UNBALANCED and not rarer):
         return
     yield Finding(
         cause=f"{most:.0%} of the samples are of class {common:g}"
