@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatescope.doctor.edits import edits, joined
+from gatescope.doctor.edits import edits, joined, scaling
 from gatescope.doctor.finding import Change
 from gatescope.doctor.script import LayerCall, Script
 
@@ -214,3 +214,10 @@ def test_what_is_no_python_has_no_lines() -> None:
     script = Script("train.py", "print 'old'\n")
     assert edits(script, Change("set", "loss", "mse"), {}) == []
     assert script.fitting() is None and script.calls("fit") == []
+
+
+def test_a_scaler_without_a_name_cannot_scale_anything_else() -> None:
+    text = HELD_OUT.replace("model.fit", "x = StandardScaler().fit_transform(x)\nmodel.fit", 1)
+    script = Script("train.py", text)
+    assert edits(script, Change("set", "data.x_val", "as_training"), {}) == []
+    assert scaling(script, "x") == (4, "")

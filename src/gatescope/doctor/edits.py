@@ -253,7 +253,7 @@ def _scaled_as_training(script: Script, call: ast.Call) -> Iterator[Edit]:
     """Held-out inputs brought to the scale of training inputs, by what scaled those."""
     x = argument(call, "x")
     how = scaling(script, x.id) if isinstance(x, ast.Name) else None
-    if how is None or not isinstance(x, ast.Name):
+    if how is None or not how[1] or not isinstance(x, ast.Name):
         return
     seen = set()
     for node in _later(script, call, 0):
@@ -266,6 +266,8 @@ def _scaled_as_training(script: Script, call: ast.Call) -> Iterator[Edit]:
 def scaling(script: Script, name: str) -> tuple[int, str] | None:
     """The line that scales what a name stands for, and how another array is scaled likewise.
 
+    That is empty where the script keeps nothing to do it with.
+
     Args:
         script: The source.
         name: Of an array.
@@ -275,8 +277,10 @@ def scaling(script: Script, name: str) -> tuple[int, str] | None:
         while isinstance(value, ast.Call) and called(value) in ("astype", "reshape", "array"):
             value = value.func.value if isinstance(value.func, ast.Attribute) else None
         if isinstance(value, ast.Call) and called(value) in ("fit_transform", "transform"):
-            owner = ast.unparse(value.func.value) if isinstance(value.func, ast.Attribute) else ""
-            return one.lineno, f"{owner}.transform({{}})"
+            owner = value.func.value if isinstance(value.func, ast.Attribute) else None
+            # One without a name is gone: a new one would know nothing of the training data.
+            kept = owner is not None and not isinstance(owner, ast.Call)
+            return one.lineno, f"{ast.unparse(owner)}.transform({{}})" if owner and kept else ""
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div | ast.Mult):
             by = script.constant(value.right)
             if isinstance(by, int | float):
