@@ -54,3 +54,19 @@ model.fit(data, epochs=3)
 def test_what_is_written_into_a_slice_of_the_data_changes_it() -> None:
     text = "table = load()\nx, y = table[:-1], 0\ny = table[1:]\ny[3] = np.nan\nx = table[:-1]\n"
     assert last_change(Script("train.py", text + FIT), "x") == 4
+
+
+def test_data_is_followed_through_splits_and_pairs() -> None:
+    text = (
+        "x, y = load()\ny = y.astype('float32')\nx = x * 3\n"
+        "x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2)\n"
+        "a, b = x_train[:90], y_train[:90]\nmodel.fit(a, b, epochs=3)\n"
+    )
+    script = Script("train.py", text)
+    assert last_change(script, "x") == 3 and last_change(script, "y") is None
+    assert last_change(script, "y", usual=True) == 2
+
+
+@pytest.mark.parametrize("made", ["y = y.astype(str)", "y = y.astype('object')"])
+def test_numbers_made_texts_or_objects_are_a_change(made: str) -> None:
+    assert last_change(Script("train.py", f"{START}{made}\n{FIT}"), "y") == 4

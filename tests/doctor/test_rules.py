@@ -283,6 +283,57 @@ def test_a_model_made_anew_by_a_function_is_seen_and_one_of_other_settings_is_no
     assert not found("model_made_anew", _script(searched, None, classes(training=SHORT)))
 
 
+LOOP = """loss_object = keras.losses.BinaryCrossentropy()
+optimizer = Adam(0.01)
+def step(xb, yb):
+{inside}
+    with tf.GradientTape() as tape:
+        predicted = model(xb, training=True)
+        loss = loss_object({given})
+    slopes = tape.gradient(loss, {weights})
+    optimizer.apply_gradients(({turned}, w) for g, w in zip(slopes, {weights}))
+for rows in order:
+    step(x{rows}, y{rows})
+"""
+
+
+def _loop(**parts: str) -> Evidence:
+    usual = {"inside": "    pass", "given": "yb, predicted", "turned": "g", "rows": "[rows]",
+             "weights": "model.trainable_variables"}  # fmt: skip
+    return _script(LOOP.format(**(usual | parts)), None, classes())
+
+
+def _still(case: Evidence) -> Evidence:
+    """The same mean and deviation of the inputs in each look."""
+    told = {name: curve(*[0.5] * 9) for name in ("input_mean", "input_deviation")}
+    return replace(case, batches=told)
+
+
+def _half_moved(case: Evidence) -> Evidence:
+    still = _probed(case, "hidden", update_ratio=curve(*[0] * 9))
+    return _probed(still, "out", update_ratio=curve(*[0.1] * 9))
+
+
+def _weighted(*weights: float) -> Evidence:
+    text = f'm.compile("adam", loss=["mse", "mse"], loss_weights={list(weights)})\n'
+    return _script(text, None, numbers())
+
+
+def _one_by_one(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
+
+
+WRITTEN_OVER = """class Net(keras.Model):
+    def call(self, inputs):
+        x = self.first(inputs)
+        x = self.second({})
+        return self.out(x)
+"""
+MADE_FOR_3 = (
+    "Input 0 with name 'None' of layer 'dense' is incompatible with the layer: expected axis -1 "
+    "of input shape to have value 3, but received input with shape (None, 2)"
+)
+NO_STEPS = "Input 0 of layer 'gru_1' is incompatible with the layer: expected ndim=3, found ndim=2."
 SHORT = training("sparse_categorical_crossentropy", fit={"epochs": 1, "samples": 200})
 ANEW = """for fold in rounds:
     model = make()
@@ -575,6 +626,32 @@ CASES: dict[str, tuple[Make, Make]] = {
             "sparse_categorical_crossentropy", settings={"learning_rate": 0.01}, optimizer="SGD")),
         classes,
     ),
+    "scaled_over_wrong_axis": (
+        lambda: _sample(classes(), x=_one_by_one(RNG.normal(size=(200, 8)))), classes,
+    ),
+    "gradient_ascent": (lambda: _loop(turned="-g"), _loop),
+    "optimizer_made_anew": (lambda: _loop(inside="    optimizer = Adam(0.01)"), _loop),
+    "same_batch_in_each_step": (lambda: _still(_loop(rows="[:32]")), lambda: _still(_loop())),
+    "weights_left_out": (
+        lambda: _half_moved(_loop(weights="model.out.trainable_variables")),
+        lambda: _loop(weights="model.out.trainable_variables"),
+    ),
+    "loss_arguments_swapped": (lambda: _loop(given="predicted, yb"), _loop),
+    "loss_weights_far_apart": (lambda: _weighted(1, 1e-4), lambda: _weighted(1, 0.1)),
+    "layer_not_used": (
+        lambda: _script(WRITTEN_OVER.format("inputs"), None, classes()),
+        lambda: _script(WRITTEN_OVER.format("x"), None, classes()),
+    ),
+    "input_unlike_data": (
+        lambda: _script(
+            "m.add(Input(shape=(3,)))\nm.fit(x, y)\n", _crash("ValueError", MADE_FOR_3, 2)),
+        lambda: _script("m.add(Input(shape=(3,)))\n", _crash("ValueError", MADE_FOR_3, 1)),
+    ),
+    "sequence_ended_early": (
+        lambda: _script("x = GRU(8)(x)\nx = GRU(8)(x)\n", _crash("ValueError", NO_STEPS, 2)),
+        lambda: _script("x = GRU(8, return_sequences=True)(x)\nx = GRU(8)(x)\n",
+                        _crash("ValueError", NO_STEPS, 2)),
+    ),
     "model_made_anew": (lambda: _script(ANEW, None, classes(training=SHORT)), lambda: _script(
         ANEW.replace("x, y, e", "x[fold], y[fold], e"), None, classes(training=SHORT))),
     "crash": (
@@ -638,6 +715,90 @@ CASES: dict[str, tuple[Make, Make]] = {
         lambda: _script('h.history["loss"]\n', _crash("KeyError", "'acc'")),
     ),
 }  # fmt: skip
+
+
+LIKELIHOOD = "loss = -tf.reduce_mean(model(x).log_prob(y))"
+REWARD = "loss = -tf.reduce_mean(advantage)"
+TURNED = "loss = -tf.reduce_mean(tf.square(model(x) - y))"
+TURNED_LOSS = "loss = -loss_object(y, model(x))"
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"), [(LIKELIHOOD, 0), (REWARD, 0), (TURNED, 1), (TURNED_LOSS, 1)]
+)
+def test_a_likelihood_or_a_reward_is_rightly_turned_round_and_a_loss_is_not(
+    line: str, seen: int
+) -> None:
+    text = f"with tf.GradientTape() as tape:\n    {line}\ntape.gradient(loss, weights)\n"
+    told = found("gradient_ascent", _script(text, None, numbers()))
+    assert [one.focus for one in told] == ["line:2"] * seen
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "focus"),
+    [
+        ("y = y.astype(str)", "Cast string to float is not supported", "line:2"),
+        ("x = x.astype(object)", "Invalid dtype: object", "line:2"),
+        ("y = y[:-10]", "Data cardinality is ambiguous", "line:2"),
+        ('y = y.astype("float32")', "Invalid dtype: object", "crash"),
+    ],
+)
+def test_a_crash_names_the_line_that_made_the_data_so(line: str, message: str, focus: str) -> None:
+    text = f"x, y = load()\n{line}\nmodel.fit(x, y, epochs=3)\n"
+    (told,) = found("crash", _script(text, _crash("ValueError", message, 3)))
+    assert told.focus == focus
+
+
+def test_a_loss_without_gradients_is_where_it_is_computed() -> None:
+    text = (
+        "with tf.GradientTape() as tape:\n    loss = tf.reduce_mean(y)\n"
+        "g = tape.gradient(loss, w)\n"
+    )
+    crash = _crash("ValueError", "No gradients provided for any variable.", 3)
+    (told,) = found("crash", _script(text, crash))
+    assert told.focus == "line:2"
+
+
+def test_batches_that_pass_one_class_after_another_are_not_called_labels_all_alike() -> None:
+    case = _fit(_sample(classes(), y=np.zeros(200)), samples=None)
+    passing = replace(case, batches={"target_mean": curve(0, 1, 2)})
+    passing = _script("rows = np.argsort(y)\nmodel.fit(g, epochs=3)\n", None, passing)
+    (told,) = found("not_shuffled", passing)
+    assert told.focus == "line:1" and not found("labels_all_alike", passing)
+    assert found("labels_all_alike", case)
+
+
+def test_a_layer_of_the_users_that_computes_sums_of_products_bends_nothing() -> None:
+    text = (
+        "class Linear(keras.layers.Layer):\n    def call(self, x):\n"
+        "        return {}(tf.matmul(x, self.w) + self.b)\n"
+    )
+    own = replace(HIDDEN, kind="Linear", activation=None)
+    (told,) = found("no_nonlinearity", _script(text.format(""), None, _with(classes(), own, OUT)))
+    assert [one.action for one in told.changes] == ["insert"]
+    bent = _script(text.format("tf.sin"), None, _with(classes(), own, OUT))
+    assert not found("no_nonlinearity", bent)
+
+
+def test_what_stops_the_gradient_is_named_with_its_line() -> None:
+    case = CASES["disconnected_layers"][0]()
+    text = "def call(self, x):\n    return self.out(tf.stop_gradient(self.hidden(x)))\n"
+    (told,) = found("disconnected_layers", _script(text, None, case))
+    assert told.focus == "line:2" and "stop_gradient" in told.cause
+
+
+def test_a_state_of_one_number_is_narrow_for_a_sequence_and_not_for_a_step() -> None:
+    thin = _layer("rnn", "SimpleRNN", output=(None, 1), weights=(Weight("kernel", (1, 1)),))
+    for steps, seen in ((15, 1), (2, 0)):
+        case = _with(classes(), replace(thin, input=(None, steps, 1)), OUT)
+        assert len(found("too_narrow", case)) == seen
+
+
+def test_early_stopping_that_waits_for_a_loss_to_rise_is_turned_round() -> None:
+    told = {"class": "EarlyStopping", "patience": 9, "mode": "max", "monitor": "loss"}
+    case = _fit(replace(classes(FINE), history={"loss": curve(1, 0.9)}), callbacks=[told])
+    (one,) = found("stopped_too_early", case)
+    assert one.changes[0].target == "fit.mode" and 'mode="min"' in one.remedy
 
 
 def test_every_rule_has_a_case_and_a_source() -> None:

@@ -31,11 +31,12 @@ def read(folder: Path) -> Specimen:
     told = json.loads((folder / "specimen.json").read_text())
     parts: dict[str, list[Any]] = {name: [] for name in ("x", "y", "x_val", "y_val")}
     with np.load(folder / "sample.npz", allow_pickle=False) as arrays:
-        for name in sorted(arrays.files):
+        for name in arrays.files:
             parts[name.partition("/")[0]].append(arrays[name])
     with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
         weights = {name: arrays[name] for name in arrays.files}
-    sample = Sample(*(tuple(parts[name]) for name in ("x", "y", "x_val", "y_val")))
+    x, y, x_val, y_val = map(tuple, parts.values())
+    sample = Sample(x, y, x_val, y_val, tuple(told["inputs"]), tuple(told["targets"]))
     return Specimen(told["model"], told["compile"], told["fit"], sample, weights)
 
 
@@ -146,7 +147,7 @@ def _batches(specimen: Specimen, size: int) -> Any:
     import tensorflow as tf
 
     sample = specimen.sample
-    parts = tuple(one[0] if len(one) == 1 else tuple(one) for one in (sample.x, sample.y))
+    parts = (_joined(sample.x, sample.inputs, tuple), _joined(sample.y, sample.targets, tuple))
     data = tf.data.Dataset.from_tensor_slices(parts)
     if specimen.fit.get("shuffle", True):
         data = data.shuffle(len(sample.x[0]), reshuffle_each_iteration=True)
@@ -199,8 +200,15 @@ def _weights(specimen: Specimen) -> Any:
     }
 
 
-def _joined(parts: tuple[Any, ...]) -> Any:
-    return parts[0] if len(parts) == 1 else list(parts)
+def _joined(
+    parts: tuple[Any, ...], names: tuple[str, ...], several: type[list[Any]] | type[tuple[Any, ...]]
+) -> Any:
+    """Arrays as `fit` was given them: one alone, a dictionary, or several in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    if all(name.isdigit() for name in names):
+        return several(parts)
+    return dict(zip(names, parts, strict=True))
 
 
 def _measured(model: Any, changed: Specimen, original: Specimen) -> dict[str, Any]:
@@ -209,26 +217,37 @@ def _measured(model: Any, changed: Specimen, original: Specimen) -> dict[str, An
     held = (sample.x_val, sample.y_val) if sample.x_val else (sample.x, sample.y)
     found: dict[str, Any] = {}
     for name, (x, y) in (("skill", held), ("train", (sample.x, sample.y))):
-        predicted = model.predict(_joined(x), verbose=0, batch_size=256)
+        given = _joined(x, sample.inputs, list)
+        predicted = model.predict(given, verbose=0, batch_size=256)
         outputs = predicted if isinstance(predicted, list) else [predicted]
         if isinstance(predicted, dict):
-            outputs = list(predicted.values())
+            outputs = [predicted[one] for one in sample.targets]
+        losses = _losses_of(changed, model, len(outputs))
         found[name] = float(np.mean([
-            _skill(one, np.asarray(told), changed) for one, told in zip(y, outputs, strict=True)
+            _skill(*one) for one in zip(y, map(np.asarray, outputs), losses, strict=True)
         ]))  # fmt: skip
         if name == "skill" and len(outputs) == 1 and callable(model.loss):
-            found["loss"] = _loss_of(model, x, y)
+            found["loss"] = _loss_of(model, given, y[0])
     return found
 
 
-def _loss_of(model: Any, x: tuple[Any, ...], y: tuple[Any, ...]) -> float:
+def _losses_of(specimen: Specimen, model: Any, count: int) -> list[str | None]:
+    """The loss of each output, where its name is known."""
+    training = training_of(specimen.compile, {})
+    names = specimen.sample.targets or ("",) * count
+    return [
+        training.losses.get(one, training.losses.get(layer, (training.loss, {})))[0]
+        for one, layer in zip(names, getattr(model, "output_names", names), strict=True)
+    ]
+
+
+def _loss_of(model: Any, x: Any, y: Any) -> float:
     """The loss as `fit` computes it, without penalties, which a remedy may have changed."""
-    whole = model.evaluate(_joined(x), _joined(y), verbose=0, batch_size=256, return_dict=True)
+    whole = model.evaluate(x, y, verbose=0, batch_size=256, return_dict=True)
     return float(whole["loss"]) - float(sum(model.losses, 0.0))
 
 
-def _skill(y: Any, predicted: Any, specimen: Specimen) -> float:
-    loss = training_of(specimen.compile, {}).loss
+def _skill(y: Any, predicted: Any, loss: str | None) -> float:
     known = np.asarray(y, float)
     if not np.isfinite(known).all():
         kept = np.isfinite(known.reshape(len(known), -1)).all(1)

@@ -144,25 +144,54 @@ def _of_optimizer(specimen: Specimen, change: Change) -> Specimen:
 def _of_loss(specimen: Specimen, change: Change) -> Specimen:
     compiled = copy.deepcopy(dict(specimen.compile))
     compiled["metrics"] = None
-    if change.setting:
-        loss = compiled["loss"]
-        name = loss["class_name"] if isinstance(loss, dict) else loss
-        settings = dict(loss.get("config", {})) if isinstance(loss, dict) else {}
-        compiled["loss"] = {"class_name": name, "config": settings | {change.setting: change.value}}
-    else:
-        compiled["loss"] = change.value
+    if not change.part:
+        compiled["loss"] = _other_loss(compiled["loss"], change)
+        return replace(specimen, compile=compiled)
+    losses = compiled["loss"]
+    try:
+        key = int(change.part) if isinstance(losses, list) else change.part
+        losses[key] = _other_loss(losses[key], change)
+    except (LookupError, TypeError, ValueError):
+        raise NotApplicable(f"the copy has no loss of {change.part}") from None
     return replace(specimen, compile=compiled)
 
 
+def _other_loss(loss: Any, change: Change) -> Any:
+    if not change.setting:
+        return change.value
+    name = loss["class_name"] if isinstance(loss, dict) else loss
+    settings = dict(loss.get("config", {})) if isinstance(loss, dict) else {}
+    return {"class_name": name, "config": settings | {change.setting: change.value}}
+
+
+def _of_loss_weights(specimen: Specimen, change: Change) -> Specimen:
+    return replace(specimen, compile={**specimen.compile, "loss_weights": change.value})
+
+
 def _of_fit(specimen: Specimen, change: Change) -> Specimen:
-    if change.setting == "patience":  # a copy has no callbacks: it trains as long as was asked
+    if change.setting in (
+        "patience",
+        "mode",
+    ):  # a copy has no callbacks: it trains as long as was asked
         asked = specimen.fit.get("asked_epochs", specimen.fit.get("epochs"))
         return replace(specimen, fit={**specimen.fit, "epochs": asked})
     return replace(specimen, fit={**specimen.fit, change.setting: change.value})
 
 
 def _of_data(specimen: Specimen, change: Change) -> Specimen:
-    return replace(specimen, sample=_DATA[change.value](specimen.sample))
+    way, sample = _DATA[change.value], specimen.sample
+    names = sample.inputs if change.target == "data.x" else sample.targets
+    if change.part not in names:
+        return replace(specimen, sample=way(sample))
+    place, side = names.index(change.part), change.target.removeprefix("data.")
+    one = {key: getattr(sample, key)[place : place + 1] for key in (side, f"{side}_val")}
+    empty: dict[str, Any] = {"x": (), "y": (), "x_val": (), "y_val": ()}
+    changed = way(Sample(**(empty | one)))
+    return replace(specimen, sample=replace(sample, **{
+        key: (*whole[:place], *getattr(changed, key), *whole[place + 1 :])
+        for key in one
+        if (whole := getattr(sample, key))
+    }))  # fmt: skip
 
 
 def _standardized(sample: Sample) -> Sample:
@@ -200,8 +229,10 @@ def _without_nan(sample: Sample) -> Sample:
         return tuple(part[kept] for part in xs), tuple(part[kept] for part in ys)
 
     x, y = clean(sample.x, sample.y)
+    if not len(x[0]):
+        raise NotApplicable("no sample would be left")
     x_val, y_val = clean(sample.x_val, sample.y_val) if sample.x_val else ((), ())
-    return Sample(x, y, x_val, y_val)
+    return replace(sample, x=x, y=y, x_val=x_val, y_val=y_val)
 
 
 def _one_hot(sample: Sample) -> Sample:
@@ -223,13 +254,16 @@ def _reshuffled(sample: Sample) -> Sample:
     """What is held out drawn anew, at random."""
     if not sample.x_val:
         return sample
-    x, y = ([np.concatenate(pair) for pair in zip(*parts, strict=True)]
-            for parts in ((sample.x, sample.x_val), (sample.y, sample.y_val)))  # fmt: skip
-    order, at = np.random.default_rng(0).permutation(len(x[0])), len(sample.x[0])
+    whole = [
+        [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+        for parts in ((sample.x, sample.x_val), (sample.y, sample.y_val))
+    ]
+    order, at = np.random.default_rng(0).permutation(len(whole[0][0])), len(sample.x[0])
     first, rest = order[:at], order[at:]
-    return Sample(*(tuple(one[rows] for one in part) for part, rows in (
-        (x, first), (y, first), (x, rest), (y, rest),
-    )))  # fmt: skip
+    x, y, x_val, y_val = (
+        tuple(one[rows] for one in part) for rows in (first, rest) for part in whole
+    )
+    return replace(sample, x=x, y=y, x_val=x_val, y_val=y_val)
 
 
 _DATA: Mapping[str, Callable[[Sample], Sample]] = {
@@ -248,6 +282,7 @@ _APPLIERS: Mapping[str, Callable[[Specimen, Change], Specimen]] = {
     "layer": _of_layer,
     "optimizer": _of_optimizer,
     "loss": _of_loss,
+    "loss_weights": _of_loss_weights,
     "fit": _of_fit,
     "data": _of_data,
 }

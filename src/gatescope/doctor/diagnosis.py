@@ -15,10 +15,12 @@ from gatescope.doctor.changes import Specimen
 from gatescope.doctor.edits import edits, joined
 from gatescope.doctor.evidence import Evidence, Layer
 from gatescope.doctor.finding import CERTAIN, SCHEMA, Change, Finding
-from gatescope.doctor.origins import last_change
+from gatescope.doctor.origins import Side, last_change
 from gatescope.doctor.outcome import Outcome
+from gatescope.doctor.parts import about, inputs_of, outputs_of
 from gatescope.doctor.proof import Bench, is_worth_trying, prove
-from gatescope.doctor.rules import RULES, dynamics
+from gatescope.doctor.rules import RULES, Rule, data, dynamics, outputs
+from gatescope.doctor.rules.crashes import is_about_labels
 from gatescope.doctor.rules.spellings import about_spelling
 from gatescope.doctor.script import LayerCall
 from gatescope.errors import UsageError
@@ -33,6 +35,10 @@ _ENDED = 3
 _FITTED = ("fit", "data")
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
 _DYNAMICS = dynamics.__name__
+_OF_DATA = [one for one in RULES if one.check.__module__ == data.__name__]
+_OF_LABELS = [one for one in RULES if one.check.__module__ == outputs.__name__]
+_OF_OUTPUTS = [*_OF_DATA, *_OF_LABELS]
+_LIKELY, _SURE = 0.5, 0.86
 
 
 @dataclass(frozen=True)
@@ -213,19 +219,56 @@ def concluded(
 
 def examine(case: Evidence) -> list[Finding]:
     """What the rules find, each with its place in the source; a rule that fails finds nothing."""
-    found = []
-    for rule in RULES:
-        with suppress(Exception):  # a slip in one rule must not hide what others see
-            for finding in rule.check(case):
-                found.append(replace(finding, rule=rule.name, source=rule.source))
+    found = _found(RULES, case)
+    for name, part in outputs_of(case):
+        seen = _found(_OF_OUTPUTS, replace(part, outcome=gather.judge(part)))
+        found += about(name, _new(seen, found))
+    for name, part in inputs_of(case):
+        found += about(name, _new(_found(_OF_DATA, part), found))
+    if is_about_labels(case):
+        found = [_explaining(one) for one in found]
     spelled = [one for one in found if one.kind == "spelling"]
     others = [one for one in found if one.kind != "spelling"]
     return [located(one, case) for one in (*others, *about_spelling(spelled, case))]
 
 
+def _found(rules: Sequence[Rule], case: Evidence) -> list[Finding]:
+    found = []
+    for rule in rules:
+        with suppress(Exception):  # a slip in one rule must not hide what others see
+            for finding in rule.check(case):
+                found.append(replace(finding, rule=rule.name, source=rule.source))
+    return found
+
+
+def _explaining(finding: Finding) -> Finding:
+    """What a rule about labels, loss and last layer finds is what ended the script."""
+    known = finding.confidence >= _LIKELY and any(r.name == finding.rule for r in _OF_LABELS)
+    if not known or finding.kind != "training":
+        return finding
+    return replace(finding, kind="crash", confidence=max(finding.confidence, _SURE))
+
+
+def _new(seen: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
+    """What is not found yet: of the whole, or of another input or output."""
+    known = [(one.rule, one.changes, one.layer) for one in found]
+    return [one for one in seen if (one.rule, one.changes, one.layer) not in known]
+
+
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
     """The likeliest cause first: what was proved, then what is sure, then what is possible."""
-    return sorted(findings, key=_weight, reverse=True)
+    ordered = sorted(findings, key=_weight, reverse=True)
+    # Nearly any network gains by more steps: what is sure by itself says more of the cause.
+    later = [one for one in ordered if _is_longer(one)]
+    sure = [one for one in ordered if one.stands and one not in later]
+    rest = [one for one in ordered if one not in later and one not in sure]
+    return [*sure, *later, *rest] if later and sure else ordered
+
+
+def _is_longer(finding: Finding) -> bool:
+    """Whether its remedy is to train on, and that helped."""
+    targets = {one.target for one in finding.changes}
+    return finding.proved and targets == {"fit.epochs"}
 
 
 def grouped(findings: Sequence[Finding]) -> list[Finding]:
@@ -249,8 +292,11 @@ def _explains(cause: Finding, other: Finding) -> bool:
         return False
     if cause.kind != "training" and other.kind == "crash":
         return True
-    mended = {(one.target, str(one.value)) for one in cause.changes}
-    if other.changes and {(one.target, str(one.value)) for one in other.changes} <= mended:
+    mended, wanted = (
+        {(change.target, change.part, str(change.value)) for change in one.changes}
+        for one in (cause, other)
+    )
+    if wanted and wanted <= mended:
         return True
     if not _is_symptom(other):
         return False
@@ -297,8 +343,9 @@ def _line(
     focus, script = finding.focus or "", case.script
     if focus.startswith("line:"):
         return int(focus.removeprefix("line:"))
-    if focus.startswith("data:") and script is not None:
-        changed = last_change(script, "x" if focus == "data:x" else "y")
+    if focus.startswith(("data:", "made:")) and script is not None:
+        side: Side = "x" if focus.endswith("x") else "y"
+        changed = last_change(script, side, usual=focus.startswith("made:"))
         if changed is not None:
             return changed
         focus = ""

@@ -138,13 +138,28 @@ def _of_compile(script: Script, change: Change) -> Iterator[Edit]:
     value = change.value
     if change.target == "loss.from_logits":
         node = script.resolved(argument(call, "loss"))
+        node = _part(node, change.part) if change.part else node
         if isinstance(node, ast.Call):
             yield script.setting(node, "from_logits", written(value))
         elif isinstance(node, ast.Constant):
             yield script.replacing(node, _loss_text(str(node.value), value))
         return
     name = change.target.partition(".")[0]
-    yield script.setting(call, name, written(value))
+    one = _part(script.resolved(argument(call, name)), change.part)
+    if one is not None:
+        yield script.replacing(one, written(value))
+    elif not change.part:
+        yield script.setting(call, name, written(value))
+
+
+def _part(node: ast.expr | None, part: str) -> ast.expr | None:
+    """What a dictionary or a list has for one of several inputs or outputs."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return next((v for k, v in pairs if isinstance(k, ast.Constant) and k.value == part), None)
+    if isinstance(node, ast.List | ast.Tuple) and part.isdigit():
+        return node.elts[int(part)] if int(part) < len(node.elts) else None
+    return None
 
 
 def _loss_text(name: str, logits: bool) -> str:
@@ -155,7 +170,7 @@ def _loss_text(name: str, logits: bool) -> str:
 
 def _of_fit(script: Script, change: Change) -> Iterator[Edit]:
     call = script.fitting()
-    if change.setting == "patience":
+    if change.setting in ("patience", "mode"):
         stopping = script.calls("EarlyStopping")
         call = stopping[0] if stopping else None
     if change.value == "balanced":
@@ -196,7 +211,8 @@ def _of_data(script: Script, change: Change) -> Iterator[Edit]:
     if change.value == "as_training":
         yield from _scaled_as_training(script, call)
         return
-    names = [argument(call, name) for name in ("x", "y")]
+    nodes = [script.resolved(argument(call, name)) for name in ("x", "y")]
+    names = [_part(node, change.part) or node for node in nodes]
     x, y = (ast.unparse(node) if isinstance(node, ast.Name) else "" for node in names)
     at = script.statement(call.lineno)[0]
     way, named = str(change.value), {"x": x, "y": y}
@@ -206,7 +222,7 @@ def _of_data(script: Script, change: Change) -> Iterator[Edit]:
         if way not in lines or not named[name]:
             continue
         first, each = lines[way]
-        held, rest = _held_out(script, call, place, before=at)
+        held, rest = _held_out(script, call, place, before=at, part=change.part)
         parts = dict.fromkeys([named[name], *held])
         text = [first.format(**named), *(each.format(part=part) for part in parts)]
         yield script.inserting(at, "\n".join(filter(None, text)))
@@ -215,30 +231,33 @@ def _of_data(script: Script, change: Change) -> Iterator[Edit]:
             yield script.replacing(node, expression.format(part=_operand(node)))
 
 
-def _later(script: Script, call: ast.Call, place: int) -> Iterator[ast.expr]:
+def _later(script: Script, call: ast.Call, place: int, part: str = "") -> Iterator[ast.expr]:
     """What validation, `evaluate` and `predict` are given as inputs (0) or targets (1)."""
     held = script.resolved(argument(call, "validation_data"))
+    given: list[ast.expr | None] = []
     if isinstance(held, ast.Tuple | ast.List) and len(held.elts) > place:
-        yield held.elts[place]
-    for later in script.calls("evaluate", "predict"):
-        given = argument(later, "xy"[place])
-        if given is not None:
-            yield given
+        given.append(held.elts[place])
+    given += [argument(one, "xy"[place]) for one in script.calls("evaluate", "predict")]
+    for node in given:
+        one = _part(script.resolved(node), part) if part else node
+        if one is not None:
+            yield one
 
 
 def _held_out(
-    script: Script, call: ast.Call, place: int, before: int
+    script: Script, call: ast.Call, place: int, before: int, part: str = ""
 ) -> tuple[list[str], list[ast.expr]]:
     """Names of held-out data that stand for something before a line, and what comes later."""
     names, rest = [], {}
-    for node in _later(script, call, place):
+    for node in _later(script, call, place, part):
         made = script.assigned(node.id) if isinstance(node, ast.Name) else []
         here = [one for one in made if script.scope(one) is script.scope(call)]
         if isinstance(node, ast.Name) and any(one.lineno < before for one in here):
             names.append(node.id)
         else:
             rest[script.span(node)] = node
-    trained = argument(call, "xy"[place])
+    trained = script.resolved(argument(call, "xy"[place]))
+    trained = _part(trained, part) or trained
     same = ast.unparse(trained) if trained else ""
     return names, [node for node in rest.values() if ast.unparse(node) != same]
 
@@ -338,9 +357,13 @@ def _of_constant(script: Script, change: Change) -> Iterator[Edit]:
 
 
 def _of_call(script: Script, change: Change) -> Iterator[Edit]:
+    """An argument of a call; one that it lacks where the change says what is called."""
     line, name = _line_of(change)
+    owner, _, name = name.rpartition(".")
     for node in ast.walk(script.tree or ast.Module([], [])):
-        if isinstance(node, ast.Call) and node.lineno == line and argument(node, name) is not None:
+        if not isinstance(node, ast.Call) or node.lineno != line:
+            continue
+        if called(node) == owner if owner else argument(node, name) is not None:
             text = change.value if isinstance(change.value, str) else written(change.value)
             yield script.setting(node, name, text)
             return

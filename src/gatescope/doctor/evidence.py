@@ -99,6 +99,7 @@ class Training:
         settings: Its configuration.
         loss: As the catalog spells it; None where it is the user's own, or there are several.
         loss_settings: Such as `from_logits`.
+        losses: Of several outputs, loss and settings of each, by name or place.
         metrics: Names.
         fit: Arguments of `fit`, with `samples`, `callbacks` and `class_weight`.
     """
@@ -107,6 +108,7 @@ class Training:
     settings: Mapping[str, Any] = field(default_factory=dict)
     loss: str | None = None
     loss_settings: Mapping[str, Any] = field(default_factory=dict)
+    losses: Mapping[str, tuple[str | None, Mapping[str, Any]]] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)
 
@@ -136,12 +138,23 @@ class Training:
 
 @dataclass(frozen=True)
 class Sample:
-    """Some of the data, at most a few thousand samples; several inputs or targets are lists."""
+    """Some of the data, at most a few thousand samples.
+
+    Attributes:
+        x: Inputs, an array each.
+        y: Targets, an array each.
+        x_val: Held-out inputs.
+        y_val: Held-out targets.
+        inputs: Names of several inputs as `fit` was given them; numbers where it was a list.
+        targets: Names of several targets.
+    """
 
     x: tuple[Numbers, ...]
     y: tuple[Numbers, ...] = ()
     x_val: tuple[Numbers, ...] = ()
     y_val: tuple[Numbers, ...] = ()
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def one_y(self) -> Numbers | None:
@@ -194,6 +207,7 @@ class Evidence:
     Attributes:
         layers: The layers in order.
         outputs: Names of those that put the results out.
+        inputs: Names of those that take the data in, where the network is a graph of layers.
         kind: `sequential`, `functional` or `subclassed`.
         training: Arguments of `compile` and `fit`.
         history: A curve a metric, over epochs.
@@ -212,6 +226,7 @@ class Evidence:
 
     layers: tuple[Layer, ...] = ()
     outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     kind: str = "sequential"
     training: Training | None = None
     history: Mapping[str, Curve] = field(default_factory=dict)
@@ -396,6 +411,7 @@ def training_of(compiled: Mapping[str, Any], fit: Mapping[str, Any]) -> Training
         settings=optimizer.get("config", {}),
         loss=loss,
         loss_settings=settings,
+        losses=_losses(compiled.get("loss")),
         metrics=tuple(map(_metric, metrics if isinstance(metrics, list) else [])),
         fit=fit,
     )
@@ -417,6 +433,15 @@ def _loss(told: Any) -> tuple[str | None, Mapping[str, Any]]:
         settings = inner if isinstance(inner, Mapping) else {}
         told = name
     return (catalogued(told), settings) if isinstance(told, str) else (None, {})
+
+
+def _losses(told: Any) -> dict[str, tuple[str | None, Mapping[str, Any]]]:
+    """The loss of each of several outputs, by name or place."""
+    if isinstance(told, list) and len(told) > 1:
+        return {str(place): _loss(one) for place, one in enumerate(told)}
+    if isinstance(told, Mapping) and "class_name" not in told:
+        return {str(name): _loss(one) for name, one in told.items()}
+    return {}
 
 
 def catalogued(name: str) -> str | None:

@@ -24,6 +24,7 @@ class Change:
         target: What, such as `optimizer.learning_rate`, `layer:dense_1.activation`, `loss`,
             `fit.batch_size`, `data.x` or `layer:dropout`.
         value: Plain data.
+        part: Of several inputs or outputs the one that it is about, by name or place.
 
     Example:
         >>> Change("set", "optimizer.learning_rate", 0.001).target
@@ -33,6 +34,7 @@ class Change:
     action: Literal["set", "remove", "insert"]
     target: str
     value: Any = None
+    part: str = ""
 
     @property
     def layer(self) -> str | None:

@@ -23,13 +23,13 @@ from gatescope.doctor.evidence import (
     training_of,
 )
 from gatescope.doctor.outcome import (
-    ACCURACIES,
     Outcome,
     margin_of,
     simple_skill,
     skill_of_history,
     task_of,
 )
+from gatescope.doctor.parts import outputs_of
 from gatescope.doctor.script import Script
 from gatescope.runs.open import Run
 
@@ -49,18 +49,20 @@ def from_run(run: Run) -> Evidence:
     model, configuration = run.fact("model") or {}, run.configuration
     fit = dict(configuration.get("fit") or {})
     told = model.get("layers") or [_bare(one) for one in run.structure]
+    training = training_of(_whole(model.get("compile"), configuration), fit)
     case = Evidence(
         layers=tuple(map(layer_of, told)),
         outputs=tuple(model.get("outputs") or ()),
+        inputs=tuple(model.get("inputs") or ()),
         kind=str(model.get("kind", "subclassed")),
-        training=training_of(_whole(model.get("compile"), configuration), fit),
+        training=training,
         history=_history(run),
         losses=_metric(run, "batch_loss"),
         probes=_probes(run),
         batches=_batches(run),
         sample=_kept_sample(run.folder / "kept", float(fit.get("validation_split") or 0)),
         asked=_asked(run.folder / "kept"),
-        evaluated=_evaluated(run),
+        evaluated=_evaluated(run, training.metrics),
         bad=_bad(run),
         script=Script(run.script["path"], run.script["text"]) if run.script else None,
         crash=_crash(run),
@@ -106,7 +108,8 @@ def sample_of(data: Mapping[str, Any], split: float = 0) -> Sample:
         split: `validation_split`, by which Keras holds out the last samples.
     """
     parts = {name: _arrays(data.get(name)) for name in _PARTS}
-    sample = Sample(*(tuple(_capped(one) for one in parts[name]) for name in _PARTS))
+    x, y, x_val, y_val = (tuple(map(_capped, parts[name].values())) for name in _PARTS)
+    sample = Sample(x, y, x_val, y_val, _several(parts["x"]), _several(parts["y"]))
     if sample.x_val:
         return sample
     return _last_held_out(sample, split) if split else _held_out(sample)
@@ -117,10 +120,7 @@ def _last_held_out(sample: Sample, split: float) -> Sample:
     at = int(count * (1 - split))
     if not 0 < at < count:
         return sample
-    return Sample(*(tuple(one[rows] for one in part) for part, rows in (
-        (sample.x, slice(at)), (sample.y, slice(at)), (sample.x, slice(at, None)),
-        (sample.y, slice(at, None)),
-    )))  # fmt: skip
+    return _parted(sample, slice(at), slice(at, None))
 
 
 def _held_out(sample: Sample) -> Sample:
@@ -129,19 +129,30 @@ def _held_out(sample: Sample) -> Sample:
         return sample
     order = np.random.default_rng(0).permutation(count)
     held, kept = np.sort(order[: count // 5]), np.sort(order[count // 5 :])
-    return Sample(*(tuple(one[rows] for one in part) for part, rows in (
-        (sample.x, kept), (sample.y, kept), (sample.x, held), (sample.y, held),
-    )))  # fmt: skip
+    return _parted(sample, kept, held)
 
 
-def _arrays(data: Any) -> list[Any]:
+def _parted(sample: Sample, kept: Any, held: Any) -> Sample:
+    """Some rows to learn from, and others that are held out."""
+    x, y, x_val, y_val = (
+        tuple(one[rows] for one in part) for rows in (kept, held) for part in (sample.x, sample.y)
+    )
+    return replace(sample, x=x, y=y, x_val=x_val, y_val=y_val)
+
+
+def _arrays(data: Any) -> dict[str, Any]:
+    """Arrays by name, or by place in a list."""
     if data is None:
-        return []
+        return {}
     if isinstance(data, Mapping):
-        return [np.asarray(one) for one in data.values()]
+        return {str(name): np.asarray(one) for name, one in data.items()}
     if isinstance(data, list | tuple) and data and hasattr(data[0], "shape"):
-        return [np.asarray(one) for one in data]
-    return [np.asarray(data)]
+        return {str(place): np.asarray(one) for place, one in enumerate(data)}
+    return {"": np.asarray(data)}
+
+
+def _several(named: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(named) if len(named) > 1 else ()
 
 
 def _capped(array: Any) -> Any:
@@ -153,7 +164,11 @@ def _capped(array: Any) -> Any:
 
 
 def judge(case: Evidence) -> Outcome | None:
-    """How well the network does, by its history and its data."""
+    """How well the network does, by its history and its data; of several outputs the worst."""
+    outcomes = [judge(part) for _, part in outputs_of(case)]
+    known = [one for one in outcomes if one is not None and one.known is not None]
+    if known:
+        return min(known, key=lambda one: one.known or 0.0)
     sample, training = case.sample, case.training
     y = sample.one_y if sample else None
     units = case.head.units if case.head else None
@@ -269,18 +284,18 @@ def _asked(folder: Path) -> dict[str, Sample]:
     trained = _arrays_in(folder / _KEPT_DATA[""], "x")
     for name in ("evaluate", "predict"):
         x, y = (_arrays_in(folder / f"{name}.npz", part) for part in "xy")
-        same = len(x) == len(trained) and all(map(np.array_equal, x, trained))
+        same = len(x) == len(trained) and all(map(np.array_equal, x.values(), trained.values()))
         if x and not same:
-            found[name] = Sample(tuple(map(_capped, x)), tuple(map(_capped, y)))
+            found[name] = Sample(*(tuple(map(_capped, one.values())) for one in (x, y)))
     return found
 
 
-def _evaluated(run: Run) -> dict[str, float]:
+def _evaluated(run: Run, metrics: Sequence[str]) -> dict[str, float]:
     """What the first `evaluate` after the training came to, by the names of its metrics."""
     told = zip(run.events["kind"], run.events["content"], strict=True)
     content = next((dict(one) for kind, one in told if kind == "evaluate"), {})
     result = content.pop("result", None)
-    names = ["loss", *(name for name in run.metric_names if name in ACCURACIES)]
+    names = ["loss", *metrics]
     if isinstance(result, list) and len(result) == len(names):
         content |= dict(zip(names, result, strict=True))
     elif isinstance(result, int | float):
@@ -288,15 +303,16 @@ def _evaluated(run: Run) -> dict[str, float]:
     return {name: float(one) for name, one in content.items() if isinstance(one, int | float)}
 
 
-def _arrays_in(file: Path, part: str) -> list[Any]:
+def _arrays_in(file: Path, part: str) -> dict[str, Any]:
+    """Kept arrays of inputs or targets, several by the names that `fit` was given."""
     if not file.is_file():
-        return []
+        return {}
     try:
         with np.load(file, allow_pickle=False) as arrays:
             names = [name for name in arrays.files if name.split("/")[0] == part]
-            return [arrays[name] for name in names]
+            return {name.partition("/")[2]: arrays[name] for name in names}
     except (OSError, ValueError, zipfile.BadZipFile):
-        return []
+        return {}
 
 
 def _bad(run: Run) -> dict[str, Any] | None:

@@ -87,6 +87,7 @@ def _described(model: keras.Model, sample: Sample) -> Evidence:
     return Evidence(
         layers=tuple(_trained(layer_of(one), bool(curves)) for one in told["layers"]),
         outputs=tuple(told["outputs"]),
+        inputs=tuple(told["inputs"]),
         kind=told["kind"],
         training=training_of(told["compile"], fit),
         history={

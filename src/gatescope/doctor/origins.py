@@ -17,14 +17,15 @@ _USUAL = (
 """What is done to data that nobody would call changed."""
 
 
-def last_change(script: Script, side: Side) -> int | None:
+def last_change(script: Script, side: Side, *, usual: bool = False) -> int | None:
     """The line before the training that last changed its inputs or targets; None if none did.
 
-    Loading, splitting, shaping and scaling are no changes.
+    Loading, splitting, shaping and scaling are no changes, unless asked for.
 
     Args:
         script: The source.
         side: Inputs or targets.
+        usual: Whether shaping and scaling count, too.
     """
     call = script.fitting()
     given = argument(call, side) or argument(call, "x") if call else None
@@ -37,7 +38,7 @@ def last_change(script: Script, side: Side) -> int | None:
         for node in ast.walk(script.tree or ast.Module([], []))
         if isinstance(node, ast.stmt)
         and node.lineno < call.lineno
-        and (_changes(node) & names or _in_place(node) & views)
+        and (_changes(node, usual) & names or _in_place(node) & views)
     ]
     return max(lines, default=None)
 
@@ -51,9 +52,22 @@ def _origins(script: Script, node: ast.expr, place: int, before: int) -> set[str
             if name not in found:
                 found.add(name)
                 made = [one for one in script.assigned(name) if one.lineno < before]
-                waiting += [one.value for one in made if len(one.targets) == 1 and isinstance(
-                    one.targets[0], ast.Name)]  # fmt: skip
+                waiting += [value for one in made if (value := _source(one, name)) is not None]
     return found
+
+
+def _source(made: ast.Assign, name: str) -> ast.expr | None:
+    """What an assignment makes a name of, of several names the part that is its own."""
+    target, value = made.targets[0], made.value
+    if isinstance(target, ast.Name):
+        return value
+    names = [one.id if isinstance(one, ast.Name) else "" for one in getattr(target, "elts", [])]
+    place = names.index(name) if name in names else len(names)
+    if isinstance(value, ast.Tuple) and len(value.elts) == len(names):
+        return value.elts[place]
+    if isinstance(value, ast.Call) and called(value) == "train_test_split":
+        return value.args[place // 2] if place // 2 < len(value.args) else None
+    return None
 
 
 def _views(script: Script, names: set[str]) -> set[str]:
@@ -96,21 +110,22 @@ def _names(node: ast.expr, place: int) -> Iterator[str]:
         yield from _names(node.left, place)
 
 
-def _changes(node: ast.stmt) -> set[str]:
+def _changes(node: ast.stmt, every: bool) -> set[str]:
     """Names whose data a statement changes: in place, or into something made of itself."""
     if isinstance(node, ast.AugAssign):
-        return set() if _is_scaling(node.op, node.value) else {_root(node.target)}
+        harmless = _is_scaling(node.op, node.value) and not every
+        return set() if harmless else {_root(node.target)}
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         shuffled = called(node.value) == "shuffle"
         return {_root(one) for one in node.value.args} if shuffled else set()
     if not isinstance(node, ast.Assign):
         return set()
     value, in_place = node.value, any(isinstance(one, ast.Subscript) for one in node.targets)
-    usual = isinstance(value, ast.Call) and called(value) in _USUAL
+    usual = isinstance(value, ast.Call) and called(value) in _USUAL and not _unnumbered(value)
     scaled = isinstance(value, ast.BinOp) and (
         _is_scaling(value.op, value.right) or _is_standardizing(value)
     )
-    if (usual or scaled) and not in_place:
+    if (usual or scaled) and not in_place and not every:
         return set()
     used = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
     changed = set()
@@ -119,6 +134,13 @@ def _changes(node: ast.stmt) -> set[str]:
             if isinstance(one, ast.Subscript) or (isinstance(one, ast.Name) and one.id in used):
                 changed.add(_root(one))
     return changed
+
+
+def _unnumbered(call: ast.Call) -> bool:
+    """Whether it makes texts or objects of numbers."""
+    given = [*call.args, *(one.value for one in call.keywords if one.arg == "dtype")]
+    names = [one.id if isinstance(one, ast.Name) else getattr(one, "value", "") for one in given]
+    return any(str(one).casefold() in ("str", "object", "o", "string", "u", "s") for one in names)
 
 
 def _is_scaling(op: ast.operator, by: ast.expr) -> bool:

@@ -116,7 +116,7 @@ class Bench:
             **more: `watch`, a folder for the record of a run.
         """
         asked = {
-            "changes": [(one.action, one.target, one.value) for one in changes],
+            "changes": [(one.action, one.target, one.value, one.part) for one in changes],
             "seed": seed,
             "steps": self.steps,
             "seconds": self._seconds,
@@ -144,7 +144,10 @@ class Bench:
 
 
 def _write(specimen: Specimen, folder: Path) -> None:
-    told = {"model": specimen.model, "compile": specimen.compile, "fit": specimen.fit}
+    told = {
+        "model": specimen.model, "compile": specimen.compile, "fit": specimen.fit,
+        "inputs": specimen.sample.inputs, "targets": specimen.sample.targets,
+    }  # fmt: skip
     (folder / "specimen.json").write_text(json.dumps(told, default=_plain))
     arrays = {
         f"{part}/{place}": one
@@ -373,8 +376,10 @@ def in_words(change: Change) -> str:
     if change.action == "insert":
         return f"{change.value.get('call', change.value)} after {name}"
     if change.target.startswith("data."):
-        return _DATA_IN_WORDS.get(change.value, str(change.value))
+        told = _DATA_IN_WORDS.get(change.value, str(change.value))
+        return f"{told} of {change.part}" if change.part else told
     setting, value = change.setting or change.target, change.value
+    setting += f" of {change.part}" if change.part else ""
     if isinstance(value, dict):
         settings = {key: one for key, one in value.items() if key != "name"}
         value = f"{value['name']}({', '.join(f'{key}={one:g}' for key, one in settings.items())})"
@@ -405,8 +410,8 @@ def _mean(values: Sequence[float]) -> str:
 
 def _joined(findings: Sequence[Finding]) -> list[Change]:
     """The changes of several findings; of those about one thing the first."""
-    found: dict[str, Change] = {}
+    found: dict[tuple[str, str], Change] = {}
     for finding in findings:
         for change in finding.changes:
-            found.setdefault(change.target, change)
+            found.setdefault((change.target, change.part), change)
     return list(found.values())

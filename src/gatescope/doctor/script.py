@@ -26,6 +26,8 @@ POSITIONS = {
     "GRU": ("units", "activation"),
     "SimpleRNN": ("units", "activation"),
     "Embedding": ("input_dim", "output_dim"),
+    "Input": ("shape",),
+    "InputLayer": ("shape",),
     "compile": ("optimizer", "loss", "loss_weights", "metrics"),
     "fit": ("x", "y", "batch_size", "epochs"),
     "train_on_batch": ("x", "y"),

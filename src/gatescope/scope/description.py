@@ -85,6 +85,7 @@ def describe_model(model: keras.Model) -> dict[str, object]:
         "kind": _kind(model),
         "built": bool(model.built),
         "outputs": _outputs(model),
+        "inputs": _inputs(model),
         "layers": [_layer(layer) for layer in _leaves(model)],
         "compile": _compiled(model),
     }
@@ -155,6 +156,12 @@ def _outputs(model: keras.Model) -> list[str]:
     return [
         (_leaves(one) or [one])[-1].name if hasattr(one, "layers") else one.name for one in found
     ]
+
+
+def _inputs(model: keras.Model) -> list[str]:
+    """Names of the layers that take the data in; none of a subclassed model."""
+    tensors = keras.tree.flatten(model.inputs or []) if hasattr(model, "operations") else []
+    return [tensor._keras_history.operation.name for tensor in tensors]
 
 
 def _layer(layer: Any) -> dict[str, object]:

@@ -12,10 +12,12 @@ from gatescope.doctor.rules import (
     dynamics,
     fitting,
     initialization,
+    loops,
     optimizer,
     outputs,
     spellings,
     structure,
+    wiring,
 )
 from gatescope.doctor.rules.table import RULES, Rule
 
@@ -27,8 +29,10 @@ __all__ = [
     "dynamics",
     "fitting",
     "initialization",
+    "loops",
     "optimizer",
     "outputs",
     "spellings",
     "structure",
+    "wiring",
 ]

@@ -29,6 +29,7 @@ _MOVED, _WIDER = 2, 3  # deviations, and times as wide: draws of the same data s
 _SAME_MEAN, _NARROWER = 0.3, 0.6
 _GAP, _GAP_OF_DROPOUT = 0.2, 0.4  # by which chance lets held-out data seldom be better
 _WIDE_TABLE = 40  # columns
+_EXACTLY = 1e-3  # as far as float32 and an epsilon leave it
 _FEW = 20  # samples, whose mean and deviation say little
 
 
@@ -123,6 +124,38 @@ def _spread(x: Any) -> float:
     return float(wide.max() / np.median(wide)) if wide.size > 1 and wide.max() > 1 else 1.0
 
 
+@rule(_SCALE + ": each input over the training set")
+def scaled_over_wrong_axis(case: Evidence) -> Iterator[Finding]:
+    """A table whose rows, not its columns, have mean 0 and deviation 1."""
+    x = case.sample.one_x if case.sample else None
+    if x is None or x.ndim != 2 or not 2 <= x.shape[1] <= _WIDE_TABLE or len(x) < _FEW:
+        return
+    rows = np.asarray(x, np.float64)
+    if not np.isfinite(rows).all() or np.abs(rows.mean(1)).max() > _EXACTLY:
+        return
+    if (
+        np.abs(rows.std(1) - 1).max() > _EXACTLY
+        and np.abs(rows.std(1, ddof=1) - 1).max() > _EXACTLY
+    ):
+        return
+    yield Finding(
+        cause="each sample is scaled by its own mean and deviation: axis=1 in place of axis=0",
+        symptom=f"how large a sample's numbers are is lost, and columns are mixed; {case.symptom}",
+        remedy="subtract the mean of each column and divide by its deviation: axis=0",
+        confidence=case.sure(0.9, 0.82, 0.5),
+        evidence=(f"rows of {x.shape[1]} columns have mean 0 and deviation 1, each by itself",),
+        focus=_reduced_along_rows(case) or "data:x",
+    )
+
+
+def _reduced_along_rows(case: Evidence) -> str | None:
+    """The line that takes means over the columns of a sample."""
+    for call in case.script.calls("mean", "std") if case.script else ():
+        if case.script and case.script.constant(argument(call, "axis")) in (1, -1):
+            return f"line:{call.lineno}"
+    return None
+
+
 @rule(_SCALE)
 def inputs_too_small(case: Evidence) -> Iterator[Finding]:
     """Inputs that are nearly all the same: scaled twice, for one."""
@@ -181,7 +214,7 @@ def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
         if share > 0 or came_in.partition("/")[0] == name:
             what = "inputs" if name == "x" else "targets"
             yield Finding(
-                cause=f"{share:.2%} of the {what} are NaN or infinite"
+                cause=f"{share:.2%} of the {what} are NaN or infinite{_all_of_a_column(case, name)}"
                 if share > 0
                 else f"among the {what} are some that are NaN or infinite",
                 symptom=f"every weight that meets one is NaN from then on; {case.symptom}",
@@ -190,6 +223,17 @@ def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
                 focus=f"data:{name}",
                 changes=(Change("set", f"data.{name}", "drop_nan"),),
             )
+
+
+def _all_of_a_column(case: Evidence, side: str) -> str:
+    """That a whole column is NaN, in words: it never changed, and was divided by that."""
+    x = case.sample.one_x if case.sample and side == "x" else None
+    if x is None or x.ndim < 2 or not len(x):
+        return ""
+    whole = np.flatnonzero(~np.isfinite(x.reshape(-1, x.shape[-1])).any(0))
+    if not len(whole) or len(whole) == x.shape[-1]:
+        return ""
+    return f": all of column {int(whole[0])}, divided perhaps by a deviation of 0"
 
 
 @rule("a column that never changes tells nothing: Guyon & Elisseeff 2003")
@@ -242,11 +286,20 @@ def columns_without_information(case: Evidence) -> Iterator[Finding]:
     )
 
 
+def passes_in_order(case: Evidence) -> bool:
+    """Whether the first batches of data that passes are of one label, and later ones are not."""
+    y, fit = case.sample.one_y if case.sample else None, case.training and case.training.fit
+    if y is None or not fit or fit.get("samples") is not None or not (y == y[:1]).all():
+        return False
+    told = case.batches.get("target_mean")
+    return told is not None and bool(np.ptp(told.finite.y) > 0) if told and len(told.y) else False
+
+
 @rule("with one value of the labels there is nothing to tell apart")
 def labels_all_alike(case: Evidence) -> Iterator[Finding]:
     """Every sample has the same label."""
     y = case.sample.one_y if case.sample else None
-    if y is None or len(y) < 20 or not (y == y[:1]).all():
+    if y is None or len(y) < 20 or not (y == y[:1]).all() or passes_in_order(case):
         return
     yield Finding(
         cause="all samples have the same label",
@@ -449,7 +502,7 @@ def splits_scaled_apart(case: Evidence) -> Iterator[Finding]:
 def _beside_training(case: Evidence) -> Iterator[tuple[str, Any, Any]]:
     """Held-out inputs: whose they are, those of training and they themselves, if like in shape."""
     trained = case.sample.one_x if case.sample else None
-    if trained is None:
+    if trained is None or passes_in_order(case):
         return
     here = np.asarray(trained, np.float64)
     for what, held in held_out(case):

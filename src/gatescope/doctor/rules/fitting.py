@@ -11,7 +11,7 @@ import numpy as np
 
 from gatescope.doctor.evidence import Evidence
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.data import UNBALANCED, splits_scaled_apart
+from gatescope.doctor.rules.data import UNBALANCED, passes_in_order, splits_scaled_apart
 from gatescope.doctor.rules.table import rule, series
 from gatescope.doctor.script import Script, argument, called
 from gatescope.scope.words import plural
@@ -86,7 +86,8 @@ def too_few_epochs(case: Evidence) -> Iterator[Finding]:
     part = max(1, len(known) // 4)
     first, last = known[:part].mean(), known[-part:].mean()
     before = known[-2 * part : -part].mean() if len(known) > 1 else first
-    falling = last < before - 0.02 * abs(first) or len(known) <= _HARDLY
+    hardly = training.epochs <= 2 and len(known) < 2 * _FEW_STEPS and case.fails
+    falling = last < before - 0.02 * abs(first) or len(known) <= _HARDLY or hardly
     if not falling or (training.epochs > 5 and not case.fails):
         return
     more = max(20, 10 * training.epochs)
@@ -117,17 +118,29 @@ def stopped_too_early(case: Evidence) -> Iterator[Finding]:
         cause=f"EarlyStopping with patience={told[0].get('patience', 0)} ended the training "
         f"after {ran} of {training.epochs} epochs",
         symptom=f"one epoch that is not better is noise; {case.symptom}",
-        remedy="set patience to 5 or more",
-        confidence=case.sure(0.8, 0.5, 0.15),
-        changes=(Change("set", "fit.patience", 10),),
+        remedy='set mode="min": a loss is to fall'
+        if _upside_down(told[0])
+        else "set patience to 5 or more",
+        confidence=case.sure(0.9, 0.85, 0.6)
+        if _upside_down(told[0])
+        else case.sure(0.8, 0.5, 0.15),
+        changes=(
+            Change("set", "fit.mode", "min")
+            if _upside_down(told[0])
+            else Change("set", "fit.patience", 10),
+        ),
     )
 
 
 def _hasty(callback: Mapping[str, Any]) -> bool:
     """Whether it ends at once, or asks for leaps, or waits for a loss to rise."""
     leaps = abs(callback.get("min_delta", 0)) >= _LEAP
-    upside_down = callback.get("mode") == "max" and "loss" in str(callback.get("monitor"))
-    return callback.get("patience", 0) <= 2 or leaps or upside_down
+    return callback.get("patience", 0) <= 2 or leaps or _upside_down(callback)
+
+
+def _upside_down(callback: Mapping[str, Any]) -> bool:
+    """Whether it waits for a loss to rise."""
+    return callback.get("mode") == "max" and "loss" in str(callback.get("monitor"))
 
 
 @rule("Keras, fit: steps_per_epoch times epochs is all that is seen")
@@ -155,7 +168,7 @@ def not_shuffled(case: Evidence) -> Iterator[Finding]:
     training = case.training
     if not training or not training.fit:
         return
-    ordered = _order(case)
+    ordered = 1.0 if passes_in_order(case) else _order(case)
     # What passes by itself is not shuffled by fit, so its first batches tell its order.
     passing = training.fit.get("samples") is None and ordered is not None and ordered > _SORTED
     if training.fit.get("shuffle", True) is not False and not passing:
@@ -168,8 +181,16 @@ def not_shuffled(case: Evidence) -> Iterator[Finding]:
         symptom=f"the last batches of an epoch undo what others taught; {case.symptom}",
         remedy="shuffle",
         confidence=0.85 if ordered and ordered > 0.5 else case.sure(0.5, 0.3, 0.1),
-        changes=(Change("set", "fit.shuffle", True),),
+        changes=() if passing else (Change("set", "fit.shuffle", True),),
+        focus=_sorted_at(case) if passing else None,
     )
+
+
+def _sorted_at(case: Evidence) -> str | None:
+    """The line that sorts samples."""
+    names = ("argsort", "sort", "sorted", "sort_values", "lexsort")
+    calls = case.script.calls(*names) if case.script else []
+    return f"line:{calls[0].lineno}" if calls else None
 
 
 def _order(case: Evidence) -> float | None:

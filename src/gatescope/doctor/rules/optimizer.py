@@ -13,6 +13,7 @@ from gatescope.catalog.optimizers import OPTIMIZERS
 from gatescope.catalog.rows import Interval
 from gatescope.doctor.evidence import Curve, Evidence
 from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.rules.loops import asked
 from gatescope.doctor.rules.table import rule, series
 
 _RANGES = "the catalog's ranges of learning rates; Bengio 2012, arXiv:1206.5533"
@@ -273,8 +274,14 @@ def loss_goes_the_wrong_way(case: Evidence) -> Iterator[Finding]:
         evidence=(f"batch loss from {known[:tenth].mean():.3g} to {known[-tenth:].mean():.3g}",),
         changes=(),
         series=(series("batch loss", losses),),
-        focus="loss",
+        focus=_computed_at(case) or "loss",
     )
+
+
+def _computed_at(case: Evidence) -> str | None:
+    """The line where a loop of the user's own computes the loss."""
+    lines = [line for line, _ in asked(case.script)] if case.script and case.own_step else []
+    return f"line:{lines[-1]}" if lines else None
 
 
 @rule("Sutskever et al. 2013, On the importance of initialization and momentum")
@@ -283,7 +290,8 @@ def plain_gradient_descent(case: Evidence) -> Iterator[Finding]:
     training = case.training
     if not training or training.optimizer.casefold() != "sgd" or case.fine:
         return
-    if training.settings.get("momentum") or not case.fails:
+    guesses = case.outcome is not None and case.outcome.learns_nothing and not case.cut
+    if training.settings.get("momentum") or not (case.fails or guesses):
         return
     rate = training.learning_rate
     if rate is None or rate > 0.1:

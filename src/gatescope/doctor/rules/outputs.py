@@ -531,32 +531,46 @@ def loss_of_other_things(case: Evidence) -> Iterator[Finding]:
 @rule("Keras, Dense: it works on the last axis alone, and keeps all others")
 def output_keeps_positions(case: Evidence) -> Iterator[Finding]:
     """A result for each position or time step, where there is one label in all."""
-    y, head, training = case.sample.one_y if case.sample else None, case.head, case.training
-    if y is None or head is None or head.output is None or training is None:
+    label, head, training = _label_shape(case), case.head, case.training
+    if label is None or head is None or head.output is None or training is None:
         return
-    axes = y.ndim + (1 if "sparse" in (training.loss or "") else 0)
-    if training.loss and "sparse" not in training.loss and y.ndim == 1:
+    axes = len(label) + 1 + (1 if "sparse" in (training.loss or "") else 0)
+    if training.loss and "sparse" not in training.loss and not label:
         axes = 2  # (batch,) goes with (batch, 1)
-    if len(head.output) <= axes or y.shape[-1:] == (1,):
+    if len(head.output) <= axes or label[-1:] == (1,):
         return
-    before = case.before(head)
+    before = last = case.before(head)
     while before is not None and before.kind in DROPOUTS:
         before = case.before(before)
     sequences = before is not None and before.config.get("return_sequences")
     changes: tuple[Change, ...] = ()
     if before is not None and sequences:
         changes = (Change("set", f"layer:{before.name}.return_sequences", False),)
-    elif before is not None:
+    elif last is not None:
         value = {"call": "keras.layers.Flatten()", "layer": {"class_name": "Flatten", "config": {}}}
-        changes = (Change("insert", f"layer:{before.name}", value),)
+        changes = (Change("insert", f"layer:{last.name}", value),)
     yield Finding(
-        cause=f"{head.name} puts out {head.output[1:]} for each sample, a label is {y.shape[1:]}",
+        cause=f"{head.name} puts out {head.output[1:]} for each sample, "
+        f"a label is {label or 'one number'}",
         symptom=f"labels are compared with each position; {case.symptom}",
         remedy="set return_sequences=False" if sequences else "put a Flatten before the Dense",
         confidence=0.9,
         changes=changes,
         layer=before.name if before is not None and sequences else head.name,
     )
+
+
+_LABEL = re.compile(r"target\.shape=\(([^)]*)\)")
+
+
+def _label_shape(case: Evidence) -> tuple[int | None, ...] | None:
+    """The shape of one label, from the data or from what ended the script."""
+    y = case.sample.one_y if case.sample else None
+    if y is not None:
+        return tuple(y.shape[1:])
+    told = _LABEL.search(case.crash.message) if case.crash else None
+    sides = [one.strip() for one in told[1].split(",") if one.strip()][1:] if told else []
+    return tuple(int(one) if one.isdigit() else None for one in sides) if told else None
 
 
 @rule("NumPy's broadcasting: (n,) − (n, 1) is (n, n)")
@@ -574,4 +588,5 @@ def labels_broadcast(case: Evidence) -> Iterator[Finding]:
         confidence=case.sure(0.8, 0.4, 0.1),
         changes=(Change("set", "data.y", "column"),),
         layer=head.name,
+        focus="made:y",
     )

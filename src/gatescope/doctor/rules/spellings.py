@@ -32,9 +32,13 @@ _ARGUMENTS = {
     "batch_input_shape": "batch_shape",
     "output_dim": "units",
     "p": "rate",
+    "input": "inputs",
+    "output": "outputs",
 }
 """Of classes and of the methods below alone: a function of the user's may have such names."""
 _ONLY_OF = {
+    "input": ("Model",),
+    "output": ("Model",),
     "p": ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "AlphaDropout"),
     "output_dim": ("Dense", "LSTM", "GRU", "SimpleRNN", "TimeDistributedDense"),
     "bias": ("Dense", "Conv1D", "Conv2D", "Convolution1D", "Convolution2D"),
@@ -67,6 +71,7 @@ _METHODS = {
     "evaluate_generator": "evaluate",
     "predict_generator": "predict",
     "predict_proba": "predict",
+    "reset_states": "reset_state",
 }
 _MODULES = {
     "keras.layers.core": "keras.layers",
@@ -200,7 +205,8 @@ def old_methods(case: Evidence) -> Iterator[Finding]:
         old = called(call)
         yield _spelled(
             call.lineno, f"`{old}` is now `{_METHODS[old]}`",
-            f"write {_METHODS[old]}(…), which takes generators and arrays alike",
+            f"write {_METHODS[old]}(…)"
+            + (", which takes generators and arrays alike" if old.endswith("_generator") else ""),
             (Change("set", f"method:{call.lineno}.{old}", _METHODS[old]),),
         )  # fmt: skip
     for call in script.calls("predict_classes"):

@@ -18,11 +18,13 @@ from gatescope.doctor.evidence import (
 )
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.table import rule
+from gatescope.doctor.script import called
 from gatescope.scope.words import plural
 
 _MIXING = ("Dense", *CONVOLUTIONS)
 _STRONG = 0.7  # more than two of three inputs gone: beyond the 0.5 at which noise is largest
 _NARROW = 3  # units that everything must pass through
+_SOME_STEPS = 4
 _DEEP = 3  # layers from which on σ' ≤ 1/4 makes a gradient 1/64 or less
 _VERY_DEEP = 10
 _LOSSY = 4  # a step of pooling that drops 15 of 16 positions of an image
@@ -30,7 +32,46 @@ _STRONG_L2, _STRONG_L1 = 0.05, 0.01  # penalties that outweigh a loss of order 1
 
 
 def _plain(case: Evidence, layer: Layer) -> bool:
-    return layer.kind in _MIXING and case.activated(layer) in (None, "linear")
+    return _mixes(case, layer) and case.activated(layer) in (None, "linear")
+
+
+_KNOWN = (*_MIXING, *RECURRENT, "EinsumDense", "Conv2DTranspose")
+_STRAIGHT = (
+    "matmul", "dot", "tensordot", "einsum", "add", "bias_add", "reshape", "cast", "transpose",
+    "convert_to_tensor", "super", "call", "MatMul", "multiply",
+)  # fmt: skip
+
+
+def _mixes(case: Evidence, layer: Layer) -> bool:
+    """Whether it multiplies by a kernel and does nothing that bends, but for its activation."""
+    return layer.kind in _MIXING or _is_straight(case, layer.kind)
+
+
+def _is_straight(case: Evidence, kind: str) -> bool:
+    """Whether a layer of the user's own computes sums of products alone."""
+    tree = case.script.tree if case.script else None
+    found = [one for one in ast.walk(tree) if isinstance(one, ast.ClassDef) and one.name == kind
+             ] if tree else []  # fmt: skip
+    methods = [one for one in ast.walk(found[0]) if isinstance(one, ast.FunctionDef)
+               and one.name == "call"] if found else []  # fmt: skip
+    inside = [one for method in methods for one in ast.walk(method)]
+    calls = [called(one) for one in inside if isinstance(one, ast.Call)]
+    bent = any(isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) for one in inside)
+    return bool(methods) and not bent and all(one in _STRAIGHT for one in calls)
+
+
+def _bending(case: Evidence, layers: Sequence[Layer]) -> tuple[Change, ...]:
+    """An activation for each of these layers, behind one that has no argument for it."""
+    relu = {
+        "call": 'keras.layers.Activation("relu")',
+        "layer": {"class_name": "Activation", "config": {"activation": "relu"}},
+    }
+    return tuple(
+        Change("set", f"layer:{one.name}.activation", "relu")
+        if one.kind in _MIXING
+        else Change("insert", f"layer:{one.name}", relu)
+        for one in layers
+    )
 
 
 def _may_bend(case: Evidence) -> bool:
@@ -48,7 +89,9 @@ def _may_bend(case: Evidence) -> bool:
 @rule("a chain of linear maps is one linear map: Goodfellow et al. 2016, section 6.1")
 def no_nonlinearity(case: Evidence) -> Iterator[Finding]:
     """Hidden layers, none of which bends anything."""
-    mixing = [layer for layer in case.hidden if layer.kind in _MIXING]
+    mixing = [layer for layer in case.hidden if _mixes(case, layer)]
+    if any(one.kind not in _KNOWN and one not in mixing for one in case.hidden):
+        return  # what a class of the user's does is not known
     if not mixing or _may_bend(case) or any(one.kind in RECURRENT for one in case.hidden):
         return
     if not all(_plain(case, layer) for layer in mixing):
@@ -59,7 +102,7 @@ def no_nonlinearity(case: Evidence) -> Iterator[Finding]:
         remedy="give the hidden layers relu",
         confidence=case.sure(0.85, 0.65, 0.4),
         evidence=(f"{len(mixing)} hidden layers: {', '.join(one.name for one in mixing)}",),
-        changes=tuple(Change("set", f"layer:{one.name}.activation", "relu") for one in mixing),
+        changes=_bending(case, mixing),
         layer=mixing[0].name,
     )
 
@@ -69,7 +112,7 @@ def missing_activation(case: Evidence) -> Iterator[Finding]:
     """One hidden layer without activation among others that have one."""
     if _may_bend(case):
         return
-    mixing = [layer for layer in case.hidden if layer.kind in _MIXING]
+    mixing = [layer for layer in case.hidden if _mixes(case, layer)]
     bare = [layer for layer in mixing if _plain(case, layer)]
     if len(bare) == len(mixing):
         return
@@ -79,7 +122,7 @@ def missing_activation(case: Evidence) -> Iterator[Finding]:
             symptom=f"with the layer after it, it is one linear layer; {case.symptom}",
             remedy="give it relu",
             confidence=case.sure(0.6, 0.4, 0.2),
-            changes=(Change("set", f"layer:{layer.name}.activation", "relu"),),
+            changes=_bending(case, [layer]),
             layer=layer.name,
         )
 
@@ -276,65 +319,6 @@ def steps_that_eat_the_map(case: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("weights that are not trainable keep what they were drawn as; Keras, transfer learning")
-def frozen_layers(case: Evidence) -> Iterator[Finding]:
-    """Layers that cannot learn and that nobody has taught."""
-    found = [
-        one
-        for one in case.layers
-        if (one.learns or one.kind == "Embedding")
-        and one.weights
-        and not any(weight.trainable for weight in one.weights)
-        and _as_drawn(one)
-    ]
-    if not found:
-        return
-    head = case.head is not None and any(one.name == case.head.name for one in found)
-    yield Finding(
-        cause=f"{', '.join(one.name for one in found)}: frozen (trainable=False), with weights "
-        "that look freshly drawn",
-        symptom=f"they stay random; {case.symptom}",
-        remedy="let them be trainable",
-        confidence=0.9 if head else case.sure(0.85, 0.75, 0.45),
-        evidence=(f"{sum(one.parameters for one in found):,} numbers that do not learn",),
-        changes=tuple(Change("set", f"layer:{one.name}.trainable", True) for one in found),
-        layer=found[0].name,
-    )
-
-
-def _as_drawn(layer: Layer) -> bool:
-    """Whether the bias is still 0, as initializers leave it and training does not."""
-    biases = [one for one in layer.weights if one.name.endswith("bias")]
-    if not biases:
-        return layer.kind != "Embedding"
-    lstm = layer.kind in RECURRENT  # whose forget gates begin at 1
-    return all(one.size is not None and (one.size == 0 or lstm) for one in biases)
-
-
-@rule("a weight with no path to the loss gets no gradient")
-def disconnected_layers(case: Evidence) -> Iterator[Finding]:
-    """Trainable layers that never get a gradient."""
-    for layer in case.layers:
-        gradient = case.probes.get(layer.name, {}).get("weight_gradient")
-        trainable = any(one.trainable for one in layer.weights)
-        if gradient is None or not len(gradient.y) or not trainable or gradient.y.any():
-            continue
-        dead = case.probe(layer.name, "zeros")
-        if dead is not None and dead.y.mean() > 0.9:
-            continue  # a dead layer, which has a rule of its own
-        others = [one for name, one in case.probes.items() if name != layer.name]
-        if not any((one["weight_gradient"].y > 0).any() for one in others):
-            continue
-        yield Finding(
-            cause=f"no gradient ever reaches {layer.name}",
-            symptom=f"it stays as it was drawn; {case.symptom}",
-            remedy="lead its output to the loss, without stop_gradient and rounding on the way",
-            confidence=case.sure(0.7, 0.5, 0.3),
-            evidence=(f"the gradient of its weights is 0 in all {len(gradient.y)} probed steps",),
-            layer=layer.name,
-        )
-
-
 @rule("what passes through few units is compressed to as many numbers")
 def too_narrow(case: Evidence) -> Iterator[Finding]:
     """A hidden layer that lets next to nothing through."""
@@ -346,6 +330,8 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
         needs = case.head.units if case.head and case.head.units else 1
         fan_in = kernel.shape[-2]
         narrow = units <= least and fan_in > 2 * units
+        if layer.kind in RECURRENT and units < least and _takes_steps(layer):
+            narrow = True  # all of a sequence in so many numbers
         if not narrow and (copies(case.sample) or units * 4 >= needs or fan_in <= units):
             continue
         wider = max(32, 2 * needs)
@@ -358,6 +344,12 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
             changes=(Change("set", f"layer:{layer.name}.{name}", wider),),
             layer=layer.name,
         )
+
+
+def _takes_steps(layer: Layer) -> bool:
+    """Whether a recurrent layer sees a sequence of some length."""
+    steps = layer.input[1] if layer.input and len(layer.input) > 2 else None
+    return steps is not None and steps > _SOME_STEPS
 
 
 @rule("a linear model draws one straight boundary: Minsky & Papert 1969")
