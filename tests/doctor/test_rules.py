@@ -719,12 +719,13 @@ CASES: dict[str, tuple[Make, Make]] = {
 
 LIKELIHOOD = "loss = -tf.reduce_mean(model(x).log_prob(y))"
 REWARD = "loss = -tf.reduce_mean(advantage)"
+ADVERSARY = "loss = -tf.reduce_mean(tf.tanh(judge(maker(z))))"
 TURNED = "loss = -tf.reduce_mean(tf.square(model(x) - y))"
 TURNED_LOSS = "loss = -loss_object(y, model(x))"
 
 
 @pytest.mark.parametrize(
-    ("line", "seen"), [(LIKELIHOOD, 0), (REWARD, 0), (TURNED, 1), (TURNED_LOSS, 1)]
+    ("line", "seen"), [(LIKELIHOOD, 0), (REWARD, 0), (ADVERSARY, 0), (TURNED, 1), (TURNED_LOSS, 1)]
 )
 def test_a_likelihood_or_a_reward_is_rightly_turned_round_and_a_loss_is_not(
     line: str, seen: int

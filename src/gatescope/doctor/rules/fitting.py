@@ -244,6 +244,8 @@ def model_made_anew(case: Evidence) -> Iterator[Finding]:
         if not isinstance(loop, ast.For | ast.While) or _draws_on(loop, call):
             continue
         inside = set(map(id, ast.walk(loop)))
+        if id(made) in inside and _used_by(loop, made):
+            continue  # settings are searched
         anew = made if id(made) in inside else _assigned_in(script, loop, call)
         if id(call) in inside and anew is not None:
             yield Finding(
@@ -260,13 +262,24 @@ def _assigned_in(script: Script, loop: ast.For | ast.While, call: ast.Call) -> a
     """Where a loop makes what it trains, in a function, the same in each round."""
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     inside = set(map(id, ast.walk(loop)))
-    target = list(ast.walk(loop.target)) if isinstance(loop, ast.For) else []
-    drawn = {one.id for one in target if isinstance(one, ast.Name)}
+    drawn = _bound(loop)
     for one in script.assigned(owner.id) if isinstance(owner, ast.Name) else ():
         used = {part.id for part in ast.walk(one.value) if isinstance(part, ast.Name)}
         if id(one) in inside and isinstance(one.value, ast.Call) and not used & drawn:
             return one
     return None
+
+
+def _used_by(loop: ast.For | ast.While, node: ast.AST) -> bool:
+    """Whether a node differs from round to round by what the loop goes through."""
+    drawn = _bound(loop)
+    return any(isinstance(one, ast.Name) and one.id in drawn for one in ast.walk(node))
+
+
+def _bound(loop: ast.For | ast.While) -> set[str]:
+    """Names that a loop gives to what it goes through."""
+    target = ast.walk(loop.target) if isinstance(loop, ast.For) else ()
+    return {one.id for one in target if isinstance(one, ast.Name)}
 
 
 def _draws_on(loop: ast.For | ast.While, call: ast.Call) -> bool:

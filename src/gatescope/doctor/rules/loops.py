@@ -65,8 +65,10 @@ def _turned(script: Script) -> Iterator[tuple[int, str]]:
         turned = node.elt.elts[0] if isinstance(node.elt, ast.Tuple) else node.elt
         if (taken or named & gradients) and _is_negative(turned):
             yield node.lineno, "the signs of the gradients are turned round"
+    if len(script.calls("gradient")) > 1:
+        return  # adversaries: what is a loss to one is a gain to the other
     for line, value in asked(script):
-        if _is_negative(value):
+        if _is_negative(value) and _is_an_error(value):
             yield line, "the loss is turned round"
 
 
@@ -81,22 +83,21 @@ def asked(script: Script) -> Iterator[tuple[int, ast.expr]]:
 
 
 def _is_negative(node: ast.expr) -> bool:
-    """Whether it is `-x`, where x is no logarithm: that of a probability is negative itself."""
-    if not isinstance(node, ast.UnaryOp) or not isinstance(node.op, ast.USub):
-        return False
-    inside = [one for one in ast.walk(node.operand) if isinstance(one, ast.Call)]
-    likely = any(("log" in called(one) and "logits" not in called(one)) or "prob" in called(one)
-                 for one in inside)  # fmt: skip
-    known = {called(one) for one in inside} & {"reduce_mean", "mean", "reduce_sum", "sum"}
-    # A mean of a name may be that of a likelihood or of a reward; a loss of Keras' is a loss.
-    return not likely and not (known and len(inside) == len(known) and not _squares(node))
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
-def _squares(node: ast.expr) -> bool:
-    return any(
-        isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow | ast.Sub)
-        for one in ast.walk(node)
-    )
+_ERRORS = ("square", "abs", "squared_difference", "square_difference", "norm")
+
+
+def _is_an_error(node: ast.expr) -> bool:
+    """Whether it is known to be the smaller the better, unlike a likelihood or a reward."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow):
+            return True
+        name = called(one).casefold() if isinstance(one, ast.Call) else ""
+        if name in _ERRORS or "loss" in name or "crossentropy" in name or "mean_squared" in name:
+            return True
+    return False
 
 
 @rule("an optimizer keeps its moments from step to step: Kingma & Ba 2015, algorithm 1")
