@@ -297,10 +297,18 @@ for rows in order:
 """
 
 
+USUAL = {"inside": "    pass", "given": "yb, predicted", "turned": "g", "rows": "[rows]",
+         "weights": "model.trainable_variables"}  # fmt: skip
+LOST = "Received: target.shape=(None, 40), output.shape=(None, 65)"
+
+
 def _loop(**parts: str) -> Evidence:
-    usual = {"inside": "    pass", "given": "yb, predicted", "turned": "g", "rows": "[rows]",
-             "weights": "model.trainable_variables"}  # fmt: skip
-    return _script(LOOP.format(**(usual | parts)), None, classes())
+    return _script(LOOP.format(**(USUAL | parts)), None, classes())
+
+
+def _tape(loss: str) -> Evidence:
+    text = f"with tf.GradientTape() as tape:\n    loss = {loss}\ntape.gradient(loss, weights)\n"
+    return _script(text, None, numbers())
 
 
 def _still(case: Evidence) -> Evidence:
@@ -636,6 +644,19 @@ CASES: dict[str, tuple[Make, Make]] = {
         lambda: _half_moved(_loop(weights="model.out.trainable_variables")),
         lambda: _loop(weights="model.out.trainable_variables"),
     ),
+    "own_loss_is_summed": (lambda: _tape("tf.reduce_sum(tf.square(p - y))"),
+                           lambda: _tape("tf.reduce_mean(tf.square(p - y))")),
+    "sorted_by_label": (
+        lambda: _script("order = np.argsort(y)\n" + LOOP.format(**USUAL), None, classes()),
+        lambda: _script("order = np.argsort(y)\nnp.random.shuffle(order)\n"
+                        + LOOP.format(**USUAL), None, classes()),
+    ),
+    "output_lost_positions": (
+        lambda: replace(_with(classes(), _layer("gru", "GRU"), OUT), crash=_crash(
+            "ValueError", LOST), sample=None),
+        lambda: replace(_with(classes(), _layer("gru", "GRU", config={"return_sequences": True}),
+                              OUT), crash=_crash("ValueError", LOST), sample=None),
+    ),
     "loss_arguments_swapped": (lambda: _loop(given="predicted, yb"), _loop),
     "loss_weights_far_apart": (lambda: _weighted(1, 1e-4), lambda: _weighted(1, 0.1)),
     "layer_not_used": (
@@ -921,3 +942,25 @@ def test_weights_that_are_not_made_yet_are_told_by_their_initializer() -> None:
     (told,) = found("units_all_alike", _with(classes(), replace(
         HIDDEN, weights=(), config=zeros), OUT))  # fmt: skip
     assert "begin at one value" in told.cause
+
+
+def test_a_layer_whose_output_nothing_reads_is_no_part_of_the_network() -> None:
+    text = "x = Input((4,))\nh = Dense(8)(x)\nh = Dense(8)(h)\nout = Dense(3)({})\n"
+    case = _script(text.format("x"), None, classes())
+    (told,) = found("layer_not_used", case)
+    assert told.focus == "line:4"
+    assert not found("layer_not_used", _script(text.format("h"), None, classes()))
+
+
+def test_one_unit_of_softmax_for_several_classes_needs_more_units_and_no_sigmoid() -> None:
+    one = with_last(classes(), output=(None, 1))
+    assert not found("softmax_over_one_unit", one)
+    (told,) = found("categorical_loss_of_one_unit", one)
+    assert told.changes[0].value == 3
+
+
+def test_an_initializer_of_a_constant_is_seen_where_weights_are_not_made_yet() -> None:
+    told = {"class_name": "Constant", "config": {"value": -50.0}}
+    bare = replace(HIDDEN, weights=(), config={**HIDDEN.config, "bias_initializer": told})
+    (one,) = found("biases_far_from_zero", _with(classes(), bare, OUT))
+    assert "-50" in one.cause and one.symptom == "units are dead from the start"

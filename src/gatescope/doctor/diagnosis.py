@@ -35,7 +35,11 @@ _ENDED = 3
 _FITTED = ("fit", "data")
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
 _DYNAMICS = dynamics.__name__
-_OF_DATA = [one for one in RULES if one.check.__module__ == data.__name__]
+_OF_DATA = [
+    one
+    for one in RULES
+    if one.check.__module__ == data.__name__ or one.name == "index_beyond_embedding"
+]
 _OF_LABELS = [one for one in RULES if one.check.__module__ == outputs.__name__]
 _OF_OUTPUTS = [*_OF_DATA, *_OF_LABELS]
 _LIKELY, _SURE = 0.5, 0.86
@@ -208,7 +212,7 @@ def concluded(
     findings = ranked(examine(case))
     if specimen is not None and any(map(is_worth_trying, findings)):
         with nullcontext(bench) if bench else Bench(specimen, seconds) as used:
-            findings = ranked(prove(used, findings, fine=case.fine))
+            findings = ranked(prove(used, findings, fine=case.fine, outcome=case.outcome))
     if case.cut:
         notes = (
             *notes,

@@ -14,6 +14,7 @@ Numbers = NDArray[Any]
 ACCURACIES = (
     "accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "binary_accuracy",
 )  # fmt: skip
+_ABSOLUTE = ("mae", "mean_absolute_error")
 _MOST = 2_000  # samples that simple models learn from
 _WIDEST = 800  # inputs that they look at
 _CLEARLY = 0.1  # of the way from guessing to perfect: less is within the noise of small data
@@ -282,6 +283,10 @@ def _skill_by(
             if f"{prefix}{name}" in ends and (task or (units or 1) > 1):
                 return _above_guessing(ends[f"{prefix}{name}"], _commonest(y, task, units))
     guessed, least = _guessed_loss(loss, y, spread), _least_loss(loss, y)
+    if guessed is None and task == "numbers":
+        errors = (ends[prefix + one] for one in _ABSOLUTE if prefix + one in ends)
+        value = next(errors, None)
+        guessed = _guessed_loss("mean_absolute_error", y, spread)
     if value is None or not guessed or guessed <= least:
         return None
     return max(-1.0, (guessed - value) / (guessed - least))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from gatescope.doctor.evidence import Evidence, Layer, Sample
 from gatescope.doctor.finding import Finding
+
+Value = TypeVar("Value")
 
 
 def outputs_of(case: Evidence) -> Iterator[tuple[str, Evidence]]:
@@ -40,14 +43,12 @@ def outputs_of(case: Evidence) -> Iterator[tuple[str, Evidence]]:
                     loss=loss,
                     loss_settings=settings,
                     losses={},
-                    metrics=_own(case, layer),
+                    metrics=_metrics(case, name, layer),
                 ),
                 sample=replace(sample, y=y, y_val=y_val, targets=()),
-                history={
-                    key.replace(f"{layer}_", "", 1): curve
-                    for key, curve in case.history.items()
-                    if key.removeprefix("val_").startswith(f"{layer}_")
-                },
+                history=_own(case.history, name, layer),
+                evaluated=_own(case.evaluated, name, layer),
+                asked=_asked_of(case, place),
             ),
         )
 
@@ -85,6 +86,25 @@ def inputs_of(case: Evidence) -> Iterator[tuple[str, Evidence]]:
         )
 
 
+def _asked_of(case: Evidence, place: int) -> dict[str, Sample]:
+    """What was asked later, with the targets of one output alone."""
+    return {
+        whose: replace(later, y=later.y[place : place + 1])
+        for whose, later in case.asked.items()
+        if len(later.y) in (0, len(case.outputs))
+    }
+
+
+def _own(told: Mapping[str, Value], *names: str) -> dict[str, Value]:
+    """What is told of one output, without its name, which stands before that of the metric."""
+    return {
+        key.replace(f"{name}_", "", 1): value
+        for name in dict.fromkeys(names)
+        for key, value in told.items()
+        if key.removeprefix("val_").startswith(f"{name}_")
+    }
+
+
 def about(part: str, findings: Sequence[Finding]) -> list[Finding]:
     """Findings whose changes are made to one of several inputs or outputs alone.
 
@@ -110,10 +130,10 @@ def _spoken(part: str) -> str:
     return f"number {int(part) + 1} of several" if part.isdigit() else part
 
 
-def _own(case: Evidence, layer: str) -> tuple[str, ...]:
+def _metrics(case: Evidence, *names: str) -> tuple[str, ...]:
     """Metrics of an output, by its curves."""
-    names = [name.removeprefix(f"{layer}_") for name in case.history if name.startswith(layer)]
-    return tuple(name for name in names if name != "loss")
+    curves = _own(case.history, *names)
+    return tuple(name for name in curves if name != "loss" and not name.startswith("val_"))
 
 
 def _reached(case: Evidence, start: str, *, forward: bool) -> tuple[Layer, ...]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from gatescope.doctor.changes import Specimen, is_applicable
 from gatescope.doctor.finding import Change, Finding, Proof, Verdict
+from gatescope.doctor.outcome import Outcome
 from gatescope.report.cells import without_colours
 from gatescope.scope.words import plural
 
@@ -171,13 +172,17 @@ def is_worth_trying(finding: Finding) -> bool:
     return possible and sure and finding.kind == "training"
 
 
-def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Finding]:
+def prove(
+    bench: Bench, findings: Sequence[Finding], *, fine: bool, outcome: Outcome | None = None
+) -> list[Finding]:
     """Tries the remedies of findings, the surest first, as long as there is time.
 
     Args:
         bench: The child process.
         findings: What rules found, the surest first.
         fine: Whether the network does well already.
+        outcome: How well simple models do, where it is not known how well the network does: then
+            copies of the original tell.
 
     Returns:
         The findings in the same order, those that were tried with their proofs.
@@ -191,6 +196,8 @@ def prove(bench: Bench, findings: Sequence[Finding], *, fine: bool) -> list[Find
         why = "it needs a function or class of your own, and no code of yours runs in copies"
         reason = Proof("not tried", f"no copy could be trained: {why if own else _brief(base)}")
         return [replace(one, proof=reason) if one in tried else one for one in findings]
+    if outcome is not None and outcome.known is None:
+        fine = fine or replace(outcome, skill=base.skill).fine
     trials = _Trials(bench, base, seeds, fine)
     proofs: dict[int, Proof] = {}
     for finding in tried:

@@ -217,7 +217,7 @@ def _weight(layer: Any, variable: Any) -> dict[str, object]:
     }
     if not values.size:
         return told
-    units = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
+    units = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
     return told | {
         "mean": float(values.mean()),
         "deviation": float(values.std()),

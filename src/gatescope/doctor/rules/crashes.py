@@ -103,6 +103,8 @@ _KNOWN = (
     ),
     _Known(("Invalid dtype: object",), *_OBJECTS),
     _Known(("Failed to convert a NumPy array to a Tensor",), *_OBJECTS),
+    _Known(("Cannot cast array data from dtype('<U",), *_TEXTS),
+    _Known(("could not convert string to float",), *_TEXTS),
     _Known(("Invalid dtype: str",), *_TEXTS),
     _Known(("Cast string to", "is not supported"), *_TEXTS),
     _Known(
@@ -161,6 +163,7 @@ def crash(case: Evidence) -> Iterator[Finding]:
     known = _known(case)
     changes = _changes(case) if known else ()
     blamed = _blamed(case.script, known.blame) if known and case.script else None
+    labels = known is not None and known.blame == "labels" and not changes
     told = f"{case.crash.kind}: {telling(message)}" if message.strip() else case.crash.kind
     yield Finding(
         cause=known.cause if known else f"the script ends with {told}",
@@ -174,7 +177,8 @@ def crash(case: Evidence) -> Iterator[Finding]:
         evidence=(told,) if known else (),
         changes=changes,
         kind="crash",
-        focus=None if changes else f"line:{blamed}" if blamed else "crash",
+        layer=case.head.name if labels and case.head else None,
+        focus=f"line:{blamed}" if blamed else None if changes or labels else "crash",
     )
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from gatescope.doctor.edits import scaling
 from gatescope.doctor.evidence import DROPOUTS, NORMALIZATIONS, Evidence, Sample
 from gatescope.doctor.finding import Change, Finding
+from gatescope.doctor.origins import Side, last_change
 from gatescope.doctor.outcome import ACCURACIES
 from gatescope.doctor.rules.outputs import asked
 from gatescope.doctor.rules.table import rule
-from gatescope.doctor.script import argument
+from gatescope.doctor.script import argument, called
 
 _SCALE = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs around 0 with deviation 1"
 _LARGE, _HUGE = (
@@ -90,7 +91,19 @@ def inputs_not_scaled(case: Evidence) -> Iterator[Finding]:
         confidence=case.sure(0.88, 0.7, 0.3) if huge or unlike else case.sure(0.75, 0.5, 0.2),
         evidence=tuple(evidence),
         changes=(Change("set", "data.x", "scale" if pixels else "standardize"),),
+        focus=_scaled_as_a_whole(case) if unlike else None,
     )
+
+
+def _scaled_as_a_whole(case: Evidence) -> str | None:
+    """The line that takes one mean over all columns of a table, where it should take one each."""
+    for call in case.script.calls("mean") if case.script else ():
+        given = [*call.args, *(one for one in call.keywords if one.arg == "axis")]
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        named = ast.unparse(owner).casefold() if owner is not None else ""
+        if not given and named.startswith("x"):
+            return f"line:{call.lineno}"
+    return None
 
 
 def _columns_apart(case: Evidence, x: Any) -> Iterator[Finding]:
@@ -170,7 +183,7 @@ def inputs_too_small(case: Evidence) -> Iterator[Finding]:
         symptom=f"the first layer sees next to nothing but its bias; {case.symptom}",
         remedy="scale them to a deviation of 1",
         confidence=case.sure(0.88, 0.75, 0.35),
-        focus="data:x",
+        focus="made:x",
         evidence=(f"mean {mean:.3g}, deviation {deviation:.3g}",),
         changes=(Change("set", "data.x", "standardize"),),
     )
@@ -220,9 +233,23 @@ def not_finite_in_data(case: Evidence) -> Iterator[Finding]:
                 symptom=f"every weight that meets one is NaN from then on; {case.symptom}",
                 remedy="drop those samples, or fill the gaps with the column's mean",
                 confidence=0.97,
-                focus=f"data:{name}",
+                focus=_divided_at(case, name) or f"data:{name}",
                 changes=(Change("set", f"data.{name}", "drop_nan"),),
             )
+
+
+def _divided_at(case: Evidence, side: str) -> str | None:
+    """The line that divides by a deviation, where a whole column is NaN."""
+    script = case.script
+    if script is None or not _all_of_a_column(case, side):
+        return None
+    for node in ast.walk(script.tree or ast.Module([], [])):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            by = script.resolved(node.right)
+            inside = [one for one in ast.walk(by) if isinstance(one, ast.Call)] if by else []
+            if any(called(one) in ("std", "ptp", "max") for one in inside):
+                return f"line:{node.lineno}"
+    return None
 
 
 def _all_of_a_column(case: Evidence, side: str) -> str:
@@ -319,9 +346,12 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
     known = outcome.known
     if case.bad is not None or outcome.simple > outcome.margin / 2:
         return
-    if known is None or known > 0.1:
+    if known is None or known > max(0.1, outcome.margin):
         return
-    others = (inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data)
+    others = (
+        inputs_all_alike, labels_all_alike, splits_scaled_apart, not_finite_in_data,
+        training_inputs_scattered,
+    )  # fmt: skip
     if any(next(other(case), None) for other in others) or commonest(case.classes(y)) > UNBALANCED:
         return  # then nothing could be foretold
     heart = outcome.train is not None and outcome.train > 0.3
@@ -334,9 +364,13 @@ def labels_apart_from_inputs(case: Evidence) -> Iterator[Finding]:
         symptom="learned by heart, and worth nothing on held-out data" if heart else case.symptom,
         remedy="look whether inputs and labels were shuffled apart or joined wrongly",
         confidence=0.3 if hard else (0.8 if heart else 0.6) if len(y) >= 200 else 0.4,
-        focus="data:y",
+        focus="data:y" if _changed(case, "y") else "data:x",
         evidence=(f"simple models reach {outcome.simple:.2f}, this network {known:.2f} of 1",),
     )
+
+
+def _changed(case: Evidence, side: Side) -> bool:
+    return case.script is not None and last_change(case.script, side) is not None
 
 
 def commonest(classes: Any) -> float:

@@ -311,8 +311,8 @@ def loss_is_summed(case: Evidence) -> Iterator[Finding]:
 def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
     """Labels of which nearly all are of one class."""
     y, training, outcome = case.sample.one_y if case.sample else None, case.training, case.outcome
-    fails = case.fails or (outcome is not None and outcome.learns_nothing and not case.cut)
-    if y is None or not training or training.fit.get("class_weight") or not fails:
+    guesses = outcome is not None and outcome.learns_nothing and not case.cut
+    if y is None or not training or training.fit.get("class_weight") or case.fine or case.cut:
         return
     values, counts = np.unique(case.classes(y), return_counts=True)
     most, common = float(counts.max() / counts.sum()), values[counts.argmax()]
@@ -329,7 +329,7 @@ def rare_class_ignored(case: Evidence) -> Iterator[Finding]:
         + (f", of the held-out ones {(there == common).mean():.0%}" if rarer else ""),
         symptom=f"saying that class always is nearly right; {case.symptom}",
         remedy="pass class_weight to fit, or show the rare classes more often",
-        confidence=0.85 if rarer else 0.7,
+        confidence=0.85 if rarer else 0.7 if case.fails or guesses else 0.4,
         focus="data:y",
         changes=(Change("set", "fit.class_weight", "balanced"),),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod, sqrt
 
 from gatescope.doctor.evidence import RECURRENT, Evidence, Layer
@@ -115,7 +115,8 @@ def biases_far_from_zero(case: Evidence) -> Iterator[Finding]:
     if not found:
         return
     first = found[0]
-    mean = next(one.mean or 0.0 for one in first.weights if one.name.endswith("bias"))
+    known = [one.mean or 0.0 for one in first.weights if one.name.endswith("bias")]
+    mean = known[0] if known else _constant(first, "bias_initializer")
     dead = mean < 0 and case.activated(first) in ("relu", "relu6")
     yield Finding(
         cause=f"the biases of {_names(found)} begin at {mean:.3g}, far from 0",
@@ -134,5 +135,15 @@ def _bias(layer: Layer) -> float:
     """The largest first bias; 0 of recurrent layers, whose forget gates begin at 1."""
     if layer.kind in RECURRENT:
         return 0.0
+    if not layer.weights:
+        return abs(_constant(layer, "bias_initializer"))
     sizes = [one.size for one in layer.weights if one.name.endswith("bias") and one.trainable]
     return max((one or 0.0 for one in sizes), default=0.0)
+
+
+def _constant(layer: Layer, setting: str) -> float:
+    """What an initializer of one value puts there, of a layer that was not built yet."""
+    told = layer.config.get(setting)
+    settings = told.get("config", {}) if isinstance(told, Mapping) else {}
+    value = settings.get("value", 0.0) if told and told.get("class_name") == "Constant" else 0.0
+    return float(value)

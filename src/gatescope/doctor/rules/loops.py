@@ -100,6 +100,24 @@ def _is_an_error(node: ast.expr) -> bool:
     return False
 
 
+@rule("Keras, losses: reduction; a sum makes steps batch_size times as long")
+def own_loss_is_summed(case: Evidence) -> Iterator[Finding]:
+    """A loss of a loop of the user's own that grows with the batch."""
+    script = case.script
+    if script is None or not case.own_step or case.fine:
+        return
+    for line, value in asked(script):
+        if isinstance(value, ast.Call) and called(value) in ("reduce_sum", "sum"):
+            yield Finding(
+                cause="the loss is summed over the batch: its gradient is as many times as large",
+                symptom=f"the learning rate acts as if multiplied by that; {case.symptom}",
+                remedy="take the mean over the batch",
+                confidence=case.sure(0.85, 0.6, 0.2),
+                focus=f"line:{line}",
+            )
+            return
+
+
 @rule("an optimizer keeps its moments from step to step: Kingma & Ba 2015, algorithm 1")
 def optimizer_made_anew(case: Evidence) -> Iterator[Finding]:
     """An optimizer that is made in each step, and forgets its moments and its count."""
@@ -210,6 +228,27 @@ def _varied(loop: ast.For | ast.While) -> Iterator[str]:
 def _assigned_at(script: Script, names: set[str], line: int) -> int:
     found = [one.lineno for name in names for one in script.assigned(name) if one.lineno < line]
     return max(found, default=line)
+
+
+@rule("Bottou 2012: samples in random order")
+def sorted_by_label(case: Evidence) -> Iterator[Finding]:
+    """A loop of the user's own that goes through samples class after class."""
+    script = case.script
+    if script is None or not case.own_step or case.fine:
+        return
+    if script.calls("shuffle", "permutation", "choice", "randint", "integers", "uniform_candidate"):
+        return
+    for call in script.calls("argsort", "sort_values", "lexsort"):
+        sorted_by = ast.unparse(call.args[0]) if call.args else ast.unparse(call)
+        if sorted_by.startswith(("y", "label", "target", "tf.argmax")):
+            yield Finding(
+                cause="samples are sorted by their labels, and no epoch shuffles them",
+                symptom=f"the last batches of an epoch undo what others taught; {case.symptom}",
+                remedy="shuffle in every epoch",
+                confidence=case.sure(0.85, 0.8, 0.3),
+                focus=f"line:{call.lineno}",
+            )
+            return
 
 
 @rule("what the optimizer is not given, it does not move")

@@ -10,7 +10,7 @@ import numpy as np
 from gatescope.catalog.activations import ACTIVATIONS as CATALOG
 from gatescope.catalog.losses import LOSSES
 from gatescope.catalog.pairs import PAIRS
-from gatescope.doctor.evidence import ACTIVATIONS, DROPOUTS, Evidence
+from gatescope.doctor.evidence import ACTIVATIONS, DROPOUTS, RECURRENT, Evidence
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.outcome import Task, task_of
 from gatescope.doctor.rules.table import rule
@@ -66,6 +66,8 @@ def softmax_over_one_unit(case: Evidence) -> Iterator[Finding]:
         return
     loss = case.training.loss if case.training else None
     numbers = asked(case) == "numbers" or (asked(case) is None and loss in _SQUARES)
+    if next(_one_unit_for_several(case), None):
+        return  # that is the fault then
     changes = activate(case, "linear" if numbers else "sigmoid")
     if not numbers and loss not in ("binary_crossentropy", "mean_squared_error"):
         changes += (Change("set", "loss", "binary_crossentropy"),)
@@ -80,15 +82,25 @@ def softmax_over_one_unit(case: Evidence) -> Iterator[Finding]:
     )
 
 
+def _one_unit_for_several(case: Evidence) -> Iterator[int]:
+    """How many classes the labels have, where the last layer has one unit for more than two."""
+    y, head = case.sample.one_y if case.sample else None, case.head
+    if y is not None and head is not None and head.units == 1 and asked(case) == "classes":
+        classes = y.shape[-1] if y.ndim > 1 and y.shape[-1] > 1 else int(y.max()) + 1
+        if classes > 2:
+            yield classes
+
+
 @rule("Keras, losses: categorical crossentropy normalizes over the last axis")
 def categorical_loss_of_one_unit(case: Evidence) -> Iterator[Finding]:
     """Crossentropy over classes, of a single output."""
     loss = case.training.loss if case.training else None
     units = case.head.units if case.head else None
-    if units != 1 or loss not in _CROSSENTROPIES or case.last_activation == "softmax":
+    several = next(_one_unit_for_several(case), 2)
+    if units != 1 or loss not in _CROSSENTROPIES:
         return
-    y = case.sample.one_y if case.sample else None
-    several = int(y.max()) + 1 if y is not None and asked(case) == "classes" else 2
+    if case.last_activation == "softmax" and several == 2:
+        return
     change: tuple[Change, ...] = (Change("set", "loss", "binary_crossentropy"),)
     change += activate(case, "sigmoid")
     if several > 2:
@@ -485,6 +497,7 @@ def labels_beyond_loss(case: Evidence) -> Iterator[Finding]:
         return
     low, high = row.targets
     beyond = float(((y < low) | (y > high)).mean())
+    two = len(np.unique(y)) == 2 and "hinge" in row.name
     if row.name == "mean_absolute_percentage_error":
         beyond = float((np.abs(y) < 1e-3).mean())
     if beyond < 0.02:
@@ -497,7 +510,7 @@ def labels_beyond_loss(case: Evidence) -> Iterator[Finding]:
         confidence=0.85,
         evidence=(row.advice,),
         changes=changes,
-        focus="loss",
+        focus="made:y" if two else "loss",
     )
 
 
@@ -571,6 +584,34 @@ def _label_shape(case: Evidence) -> tuple[int | None, ...] | None:
     told = _LABEL.search(case.crash.message) if case.crash else None
     sides = [one.strip() for one in told[1].split(",") if one.strip()][1:] if told else []
     return tuple(int(one) if one.isdigit() else None for one in sides) if told else None
+
+
+@rule("Keras, recurrent layers: return_sequences=False hands on the last step alone")
+def output_lost_positions(case: Evidence) -> Iterator[Finding]:
+    """One result in all, where there is a label for each time step."""
+    label, head, training = _label_shape(case), case.head, case.training
+    told = _OUTPUT.search(case.crash.message) if case.crash else None
+    axes = len([one for one in told[1].split(",") if one.strip()]) if told else None
+    if label is None or not training or "sparse" not in (training.loss or "") or axes is None:
+        return
+    if len(label) != 1 or axes != 2:
+        return
+    layers = [one for one in case.layers if one.kind in RECURRENT]
+    ends = [one for one in layers if not one.config.get("return_sequences")]
+    if not ends:
+        return
+    last = ends[-1]
+    yield Finding(
+        cause=f"{last.name} hands on its last step alone, and labels are of each step",
+        symptom="the loss cannot compare them",
+        remedy="set return_sequences=True",
+        confidence=0.92,
+        changes=(Change("set", f"layer:{last.name}.return_sequences", True),),
+        layer=head.name if head and not last else last.name,
+    )
+
+
+_OUTPUT = re.compile(r"output\.shape=\(([^)]*)\)")
 
 
 @rule("NumPy's broadcasting: (n,) − (n, 1) is (n, n)")

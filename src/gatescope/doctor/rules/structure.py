@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from gatescope.catalog.activations import ACTIVATIONS
@@ -14,6 +15,7 @@ from gatescope.doctor.evidence import (
     RECURRENT,
     Evidence,
     Layer,
+    Weight,
     copies,
 )
 from gatescope.doctor.finding import Change, Finding
@@ -325,12 +327,14 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
     least = 2 if copies(case.sample) else _NARROW  # an autoencoder is made to be narrow
     for layer in case.hidden:
         units, kernel = layer.units, layer.kernel
+        if units is not None and kernel is None and layer.kind in RECURRENT:
+            kernel = Weight("kernel", (_SOME_STEPS, units))  # not built when it was looked at
         if units is None or kernel is None or layer.kind in ("DepthwiseConv2D",):
             continue
         needs = case.head.units if case.head and case.head.units else 1
         fan_in = kernel.shape[-2]
         narrow = units <= least and fan_in > 2 * units
-        if layer.kind in RECURRENT and units < least and _takes_steps(layer):
+        if layer.kind in RECURRENT and units < _NARROW and _takes_steps(layer):
             narrow = True  # all of a sequence in so many numbers
         if not narrow and (copies(case.sample) or units * 4 >= needs or fan_in <= units):
             continue
@@ -347,9 +351,9 @@ def too_narrow(case: Evidence) -> Iterator[Finding]:
 
 
 def _takes_steps(layer: Layer) -> bool:
-    """Whether a recurrent layer sees a sequence of some length."""
+    """Whether a recurrent layer sees a sequence of some length, as it does where none is told."""
     steps = layer.input[1] if layer.input and len(layer.input) > 2 else None
-    return steps is not None and steps > _SOME_STEPS
+    return steps is None or steps > _SOME_STEPS
 
 
 @rule("a linear model draws one straight boundary: Minsky & Papert 1969")
@@ -428,12 +432,8 @@ def penalty_too_strong(case: Evidence) -> Iterator[Finding]:
 @rule("He et al. 2015, arXiv:1512.03385: plain networks degrade with depth, residual ones do not")
 def too_deep(case: Evidence) -> Iterator[Finding]:
     """Many layers in a row, without normalization and without a way around them."""
-    mixing = [layer for layer in case.hidden if layer.kind in _MIXING]
-    eased = any(
-        one.kind in (*NORMALIZATIONS, "Add", "Concatenate") or case.activated(one) == "selu"
-        for one in case.layers
-    )
-    if len(mixing) < _VERY_DEEP or eased or not case.fails:
+    mixing = _longest_chain(case)
+    if len(mixing) < _VERY_DEEP or not case.fails:
         return
     yield Finding(
         cause=f"{len(mixing)} layers follow each other without normalization or skip connections",
@@ -451,20 +451,41 @@ def too_deep(case: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _longest_chain(case: Evidence) -> list[Layer]:
+    """Hidden layers that follow each other with nothing between them that eases the way."""
+    hidden, chains = set(one.name for one in case.hidden), [list[Layer]()]
+    for one in case.layers:
+        if one.kind in (*NORMALIZATIONS, "Add", "Concatenate") or case.activated(one) == "selu":
+            chains.append([])
+        elif one.name in hidden and one.kind in _MIXING:
+            chains[-1].append(one)
+    return max(chains, key=len)
+
+
 @rule("Keras, Embedding: indices from 0 to input_dim − 1")
 def index_beyond_embedding(case: Evidence) -> Iterator[Finding]:
     """Words that have no row in the table."""
     x = case.sample.one_x if case.sample else None
-    table = next((one for one in case.layers if one.kind == "Embedding"), None)
+    tables = [one for one in case.layers if one.kind == "Embedding"]
+    told = _BEYOND.search(case.crash.message) if case.crash else None
+    if told is not None:
+        tables = [one for one in tables if one.config.get("input_dim") == int(told[2])]
+    table = tables[0] if tables else None
     size = table.config.get("input_dim") if table else None
-    if x is None or table is None or size is None or not x.size or x.max() < size:
+    known = x is not None and bool(x.size)
+    highest = int(x.max()) if x is not None and known else int(told[1]) if told else 0
+    if table is None or size is None or highest < size:
         return
     yield Finding(
-        cause=f"indices reach {int(x.max())}, but {table.name} has rows for 0 to {size - 1}",
+        cause=f"indices reach {highest}, but {table.name} has rows for 0 to {size - 1}",
         symptom=f"an error, or rows of zeros; {case.symptom}",
-        remedy=f"set input_dim={int(x.max()) + 1}",
+        remedy=f"set input_dim={highest + 1}, or to the size of the vocabulary",
         confidence=0.95,
-        evidence=(f"{(x >= size).mean():.1%} of the indices lie beyond",),
-        changes=(Change("set", f"layer:{table.name}.input_dim", int(x.max()) + 1),),
+        evidence=(f"{(x >= size).mean():.1%} of the indices lie beyond",) if x is not None else (),
+        changes=(Change("set", f"layer:{table.name}.input_dim", highest + 1),),
+        kind="crash" if told else "training",
         layer=table.name,
     )
+
+
+_BEYOND = re.compile(r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)")

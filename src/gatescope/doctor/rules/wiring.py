@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from gatescope.doctor.evidence import (
     CONVOLUTIONS,
@@ -78,7 +79,10 @@ def disconnected_layers(case: Evidence) -> Iterator[Finding]:
     starved = []
     for layer in case.layers:
         gradient = case.probes.get(layer.name, {}).get("weight_gradient")
-        trainable = any(one.trainable for one in layer.weights)
+        # What a class of the user's makes has no weights yet when it is described.
+        trainable = any(one.trainable for one in layer.weights) or (
+            not layer.weights and layer.trainable and layer.learns
+        )
         if gradient is None or not len(gradient.y) or not trainable or gradient.y.any():
             continue
         dead = case.probe(layer.name, "zeros")
@@ -96,7 +100,9 @@ def disconnected_layers(case: Evidence) -> Iterator[Finding]:
         symptom=f"as they were drawn these layers stay; {case.symptom}",
         remedy="lead their output to the loss, without stop_gradient and rounding on the way",
         confidence=case.sure(0.85, 0.82, 0.4) if cut else case.sure(0.7, 0.5, 0.3),
-        evidence=(f"the gradient of their weights is 0 in all {starved[0][1]} probed steps",),
+        evidence=(
+            f"the gradient of their weights is 0 or missing in all {starved[0][1]} probed steps",
+        ),
         layer=starved[0][0].name,
         focus=f"line:{cut[0]}" if cut else None,
     )
@@ -143,6 +149,16 @@ def layer_not_used(case: Evidence) -> Iterator[Finding]:
                 focus=f"line:{over.lineno}",
             )
             return
+    for made, later in _never_read(script.tree):
+        yield Finding(
+            cause=f"what line {made.lineno} puts out is never used",
+            symptom=f"that layer is no part of the network; {case.symptom}",
+            remedy=f"let line {later.lineno} take it",
+            confidence=case.sure(0.88, 0.8, 0.5),
+            evidence=(ast.unparse(made), ast.unparse(later)),
+            focus=f"line:{later.lineno}",
+        )
+        return
     for name, line in _never_called(script.tree):
         yield Finding(
             cause=f"self.{name} is made, and no method calls it",
@@ -171,6 +187,27 @@ def _written_over(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign, ast.As
             if not read and isinstance(later, ast.Assign) and _is_applied(later.value):
                 yield made, later
             break
+
+
+def _never_read(tree: ast.Module) -> Iterator[tuple[ast.Assign, ast.Assign]]:
+    """The last layer's output under a name that nothing reads, and the next layer that is made."""
+    for holder in ast.walk(tree):
+        body = getattr(holder, "body", None)
+        if not isinstance(body, list) or not isinstance(holder, ast.Module | ast.FunctionDef):
+            continue
+        applied = [one for one in body if isinstance(one, ast.Assign) and _is_applied(one.value)]
+        for made, later in pairwise(applied):
+            target = made.targets[0]
+            if not isinstance(target, ast.Name) or not isinstance(made.value, ast.Call):
+                continue
+            after = [one for one in body if one.lineno > made.lineno]
+            read = any(
+                isinstance(one, ast.Name) and one.id == target.id
+                for part in after
+                for one in ast.walk(part)
+            )
+            if not read and isinstance(made.value.func, ast.Call):
+                yield made, later
 
 
 def _is_applied(node: ast.expr) -> bool:
