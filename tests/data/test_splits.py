@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gatescope.data.splits import SPLITS, Dealer, SplitConfig, split_groups, split_samples
+from gatescope.data.splits import (
+    SPLITS,
+    Dealer,
+    SplitConfig,
+    absent_notes,
+    split_groups,
+    split_samples,
+)
 from gatescope.errors import DataError, UsageError
 
 TENTHS = SplitConfig(dev=0.1, test=0.1, seed=0)
@@ -110,8 +117,8 @@ def test_a_share_of_nought_is_no_split():
 
 def test_labels_that_a_split_lacks_are_said():
     splits = split_samples(np.array([0] * 20 + [1]), TENTHS)
-    assert splits.missing == {"train": (), "dev": (1,), "test": (1,)}
-    assert splits.notes(("cat", "dog")) == (
+    assert splits.counts.tolist() == [[16, 1], [2, 0], [2, 0]]
+    assert absent_notes(splits.counts, ("cat", "dog")) == (
         "no sample of 'dog' is in dev",
         "no sample of 'dog' is in test",
     )
@@ -119,7 +126,7 @@ def test_labels_that_a_split_lacks_are_said():
 
 def test_a_split_that_is_not_wanted_lacks_nothing_worth_saying():
     splits = split_samples(np.array([0, 1] * 10), SplitConfig(dev=0.2, test=0, seed=0))
-    assert splits.notes(("cat", "dog")) == ()
+    assert absent_notes(splits.counts, ("cat", "dog")) == ()
 
 
 def test_too_few_samples_are_refused():

@@ -34,7 +34,7 @@ class SplitConfig(BaseModel):
 
     dev: _Share
     test: _Share
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _some_left(self) -> Self:
@@ -49,11 +49,11 @@ class Splits:
 
     Args:
         of: uint8 of shape `(samples,)`: each sample's split, an index into `SPLITS`.
-        missing: For each split, the labels it lacks: none of its samples has them.
+        counts: int64 of shape `(splits, labels)`: how many samples of each label a split has.
     """
 
     of: NDArray[np.uint8]
-    missing: dict[Split, tuple[int, ...]]
+    counts: NDArray[np.int64]
 
     def rows(self, split: Split) -> NDArray[np.intp]:
         """The samples of one split.
@@ -69,20 +69,52 @@ class Splits:
         """
         return np.flatnonzero(self.of == split_index(split))
 
-    def notes(self, classes: Sequence[str]) -> tuple[str, ...]:
-        """Says which labels a split lacks.
 
-        Args:
-            classes: The labels' names.
+def count_labels(
+    of: NDArray[np.uint8], labels: NDArray[np.integer[Any]], label_count: int
+) -> NDArray[np.int64]:
+    """How many samples of each label each split has.
 
-        Returns:
-            A sentence for each split that has samples, but not of every label.
-        """
-        return tuple(
-            f"no sample of {', '.join(repr(classes[label]) for label in labels)} is in {split}"
-            for split, labels in self.missing.items()
-            if labels and len(labels) < len(classes)
-        )
+    Args:
+        of: Integers of shape `(samples,)`: indices into `SPLITS`.
+        labels: Integers of shape `(samples,)`.
+        label_count: How many labels there are.
+
+    Returns:
+        int64 of shape `(splits, labels)`.
+    """
+    counts_SL = np.zeros((len(SPLITS), label_count), np.int64)
+    np.add.at(counts_SL, (of, labels), 1)
+    return counts_SL
+
+
+def absent_notes(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[str, ...]:
+    """Says which labels a split lacks.
+
+    Args:
+        counts: What `count_labels` returned.
+        classes: The labels' names.
+
+    Returns:
+        A sentence for each split that has samples, but not of every label.
+    """
+    return tuple(
+        f"no sample of {shown([classes[at] for at in np.flatnonzero(count_L == 0).tolist()])} "
+        f"is in {split}"
+        for split, count_L in zip(SPLITS, counts, strict=True)
+        if count_L.any() and not count_L.all()
+    )
+
+
+def shown(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are.
+
+    Example:
+        >>> shown(["a", "b", "c"], most=2)
+        "'a', 'b' and 1 more"
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
 
 
 def split_index(split: str) -> int:
@@ -136,17 +168,7 @@ def split_samples(
         counts_GL = np.zeros((len(places), len(counts_L)), np.int64)
         np.add.at(counts_GL, (group_N, labels), 1)
         of_N = split_groups(counts_GL, config)[group_N]
-    return Splits(of_N, missing_labels(of_N, labels, len(counts_L)))
-
-
-def missing_labels(
-    of: NDArray[np.uint8], labels: NDArray[np.integer[Any]], count: int
-) -> dict[Split, tuple[int, ...]]:
-    """For each split the labels, of `count`, that none of its samples has."""
-    return {
-        split: tuple(np.setdiff1d(np.arange(count), labels[of == place]).tolist())
-        for place, split in enumerate(SPLITS)
-    }
+    return Splits(of_N, count_labels(of_N, labels, len(counts_L)))
 
 
 class Dealer:
