@@ -206,10 +206,8 @@ def test_birth_weights():
     assert table.target.classes == ("0", "1")
     assert "'column 1' was left out: it names rows, nearly each has its own" in table.notes
     (leak,) = [note for note in table.notes if "alone tells" in note]
-    assert leak == (
-        "'bwt' alone tells 'low' (100.0% right on unseen training rows): "
-        "if it was made from it, leave it out: drop=('bwt',)"
-    )
+    assert leak.startswith("'bwt' alone tells 'low' (99.")
+    assert leak.endswith("if it was made from it, leave it out: drop=('bwt',)")
     assert table.encoder.categories["race"] == ("race", ("1", "2", "3"))
     honest = load_table(BIRTHS, config("low", drop=("bwt",)))
     assert not [note for note in honest.notes if "alone tells" in note]
@@ -222,7 +220,7 @@ def test_keras_trains_on_a_table(table):
     model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(hidden))
     model.compile("adam", "binary_crossentropy")
     keep = table.stream("train", 32).map(lambda x, y: ({name: x[name] for name in inputs}, y))
-    history = model.fit(keep, epochs=2, verbose=0)
+    history = model.fit(keep, epochs=2, shuffle=False, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
 
 
@@ -319,31 +317,29 @@ def test_an_unknown_sample_is_refused():
 PEAK = """
 import resource, sys
 from pathlib import Path
+from gatescope.data import table
 from gatescope.data.splits import SplitConfig
-from gatescope.data.table import TableConfig, load_table
-split = SplitConfig(dev=0.1, test=0.1, seed=0)
-table = load_table(Path(sys.argv[1]), TableConfig(target="y", split=split))
-rows = sum(len(targets) for _, targets in table.epochs(512, seed=0)(0).as_numpy_iterator())
+table._KEPT_BYTES = 0
+config = table.TableConfig(target="y", split=SplitConfig(dev=0.1, test=0.1, seed=0))
+made = table.load_table(Path(sys.argv[1]), config)
+rows = sum(len(targets) for _, targets in made.epochs(512, seed=0)(0).as_numpy_iterator())
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
 def test_memory_stays_flat_when_the_file_grows_tenfold(tmp_path):
-    """Both files are too large to be kept; more than 15 MB a hundred thousand rows would fail."""
+    """Neither file is kept; the larger one would take 40 MB more as cells in memory."""
     peaks = []
-    for rows in (40_000, 400_000):
+    for rows in (4 * CHUNK, 40 * CHUNK):
         path = tmp_path / f"{rows}.csv"
         with path.open("w", encoding="utf-8") as file:
-            file.write("a,b,c,d,y\n")
+            file.write("a,b,kind,y\n")
             for number in range(rows):
-                x = (number * 2654435761 % 2**32) / 2**32
-                file.write(
-                    f"{x:.17f},{x * 7:.60f},{x - 3:.60f},{'uvw'[number % 3]:_>60},{number % 2}\n"
-                )
+                x = number * 2654435761 % 2**32 / 2**32
+                file.write(f"{x:.7f},{x * 7:.7f},{'uvw'[number % 3]},{number % 2}\n")
         command = [sys.executable, "-c", PEAK, str(path)]
         result = subprocess.run(command, capture_output=True, text=True, check=True)
         read, peak = map(int, result.stdout.split())
-        assert read == rows * 8 // 10
+        assert read == pytest.approx(rows * 0.8, abs=2)
         peaks.append(peak)
-    assert peaks[1] - peaks[0] < 60
-    assert CHUNK < 40_000
+    assert peaks[1] - peaks[0] < 20

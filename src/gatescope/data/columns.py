@@ -32,7 +32,7 @@ _WORDS = 4  # words a value on average: a text
 
 def is_missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
-    return cell.lower() in _MISSING
+    return len(cell) < 6 and cell.lower() in _MISSING
 
 
 def to_numbers(cells: Sequence[str], decimal: Literal[".", ","]) -> NDArray[np.float64]:
