@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.io import wavfile
 
@@ -111,6 +113,20 @@ def test_lengths_become_one(seconds):
 )
 def test_what_is_no_sound_is_refused(content, said):
     assert said in happened(content)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 59), st.binary(min_size=1, max_size=8), st.integers(0, 300))
+@pytest.mark.filterwarnings("ignore::scipy.io.wavfile.WavFileWarning")
+def test_a_damaged_header_gives_a_sound_or_an_error_of_ours(at, damage, length):
+    content = bytearray(packed(tone(440, seconds=0.02)))
+    content[at : at + len(damage)] = damage
+    try:
+        sound = read(bytes(content[: 60 + length]))
+    except DataError:
+        return
+    assert sound.shape == (4000,)
+    assert np.isfinite(sound).all()
 
 
 def test_infinite_samples_are_refused():

@@ -150,7 +150,7 @@ def test_a_vocabulary_grows_with_its_texts_and_stays_within_its_bounds():
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")
 def test_film_reviews():
-    reviews = load_texts(SHARED, config(encoding="latin-1"))
+    reviews = load_texts(SHARED, config())
     assert len(reviews.texts) > 10_600
     assert reviews.splits.counts.sum() == len(reviews.texts)
     assert 20 < reviews.vocabulary.length < 60

@@ -33,6 +33,12 @@ _FLOOR = 1e-6  # of power, where a logarithm would have no end
 _SILENT = 1e-3  # of the largest amplitude: 60 decibels down
 _BATCH = 128
 
+# What SciPy raises on damaged files, as fuzzing found: NameError where a chunk is missing.
+_DECODING_ERRORS = (
+    ValueError, EOFError, struct.error, TypeError, ArithmeticError, LookupError, NameError,
+    MemoryError,
+)  # fmt: skip
+
 
 class SoundsConfig(FileRules):
     """How sounds are read.
@@ -145,9 +151,10 @@ def _samples(content: bytes, name: str) -> tuple[int, NDArray[np.float64]]:
         rate, samples = wavfile.read(io.BytesIO(content))
         if not _RATES[0] <= rate <= _RATES[1]:
             raise ValueError(f"it has {rate:,} samples a second")
-    except (ValueError, EOFError, struct.error, TypeError, ArithmeticError, LookupError) as cause:
+    except _DECODING_ERRORS as cause:
+        reason = "its header is damaged" if isinstance(cause, NameError) else str(cause)
         raise DataError(
-            f"{name!r} cannot be read: {cause or 'it ends too early'}",
+            f"{name!r} cannot be read: {reason or 'it ends too early'}",
             "a whole wav file of 8, 16, 24 or 32 bits, or of floats",
             "record it again, or convert it: ffmpeg -i FILE -c:a pcm_s16le NEW.wav",
         ) from cause

@@ -344,9 +344,9 @@ def _surveyed(source: Cells, config: TableConfig) -> dict[str, ColumnSurvey]:
 
 
 def _column(survey: ColumnSurvey, source: Cells, config: TableConfig) -> Column:
-    kind = config.kinds.get(survey.name, survey.kind)
     if survey.name == config.target:
-        return Column(survey.name, kind, survey.missing, "target")
+        return Column(survey.name, _target_kind(survey, config), survey.missing, "target")
+    kind = config.kinds.get(survey.name, survey.kind)
     if survey.name == config.group:
         return Column(survey.name, kind, survey.missing, "group")
     if survey.name in config.drop or kind in ("id", "constant"):
@@ -355,13 +355,18 @@ def _column(survey: ColumnSurvey, source: Cells, config: TableConfig) -> Column:
     return Column(survey.name, kind, survey.missing, "input")
 
 
+def _target_kind(survey: ColumnSurvey, config: TableConfig) -> Literal["number", "category"]:
+    """Whether the target is a number or classes."""
+    kind = config.kinds.get(survey.name, survey.kind)
+    if survey.name not in config.kinds and survey.numbers == survey.values:
+        kind = "category" if survey.is_whole and survey.has_few else "number"
+    return "number" if kind in ("number", "date") else "category"
+
+
 def _classes(
     survey: ColumnSurvey, source: Cells, config: TableConfig
 ) -> tuple[tuple[str, ...], dict[str, int] | None]:
     """The target's classes, and the class of each cell; none and `None` for a number."""
-    kind = config.kinds.get(survey.name, survey.kind)
-    if survey.name not in config.kinds and survey.numbers == survey.values:
-        kind = "category" if survey.is_whole and survey.has_few else "number"
     only = list(survey.counts or ())
     if len(only) == 1:
         raise DataError(
@@ -369,10 +374,10 @@ def _classes(
             "at least two classes, or numbers that differ",
             "add rows of another class, or name another target",
         )
-    if kind in ("number", "date"):
-        survey.refuse("number", source.name)
+    kind = _target_kind(survey, config)
+    survey.refuse(kind, source.name)
+    if kind == "number":
         return (), None
-    survey.refuse("category", source.name)
     class_of = {
         cell: str(int(number_of(cell, source.decimal))) if survey.is_whole else cell
         for cell in survey.counts or {}

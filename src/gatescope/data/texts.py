@@ -151,7 +151,7 @@ def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples
 
     Example:
         >>> config = TextsConfig(
-        ...     classes={"negative": "*.neg", "positive": "*.pos"}, encoding="latin-1",
+        ...     classes={"negative": "*.neg", "positive": "*.pos"},
         ...     split=SplitConfig(dev=0.1, test=0.1, seed=0),
         ... )
         >>> load_texts("sentence_polarity.zip", config).classes
