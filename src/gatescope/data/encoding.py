@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 from gatescope.data.columns import is_missing, to_days, to_numbers
+from gatescope.data.moments import Moments
 from gatescope.data.words import Vocabulary, VocabularyFit
 
 NUMBERS = "numbers"
@@ -129,7 +129,7 @@ class EncoderFit:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._scaler = StandardScaler()
+        self._moments = Moments(len(plan.numbers))
         self._missing = np.zeros(len(plan.numbers), np.int64)
         self._categories: dict[str, Counter[str]] = {name: Counter() for name in plan.categories}
         self._texts = {name: VocabularyFit(plan.tokens) for name in plan.texts}
@@ -140,7 +140,7 @@ class EncoderFit:
             return
         if self._plan.numbers:
             numbers = self._plan.read_numbers(cells)
-            self._scaler.partial_fit(numbers)
+            self._moments.add(numbers)
             self._missing += np.isnan(numbers).sum(axis=0)
         for name, counts in self._categories.items():
             counts.update(map(category_of, cells[name]))
@@ -149,13 +149,11 @@ class EncoderFit:
 
     def done(self) -> Encoder:
         """What was learned."""
-        numbered = bool(self._plan.numbers)
         names = input_names((*self._plan.categories, *self._plan.texts))
         return Encoder(
             self._plan,
-            # Where no training row has a value, any number will do.
-            np.nan_to_num(self._scaler.mean_) if numbered else np.zeros(0),
-            np.nan_to_num(self._scaler.scale_, nan=1.0) if numbered else np.ones(0),
+            self._moments.mean,
+            self._moments.deviation,
             np.flatnonzero(self._missing),
             {
                 names[column]: (column, tuple(sorted(counts)))

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from scipy.io import wavfile
 from scipy.signal import resample_poly
-from sklearn.preprocessing import StandardScaler
 
 from gatescope.data.archive import open_archive
 from gatescope.data.file_samples import FileRules, FileSamples, load_files
+from gatescope.data.moments import Moments
 from gatescope.data.splits import shown
 from gatescope.errors import DataError
 
@@ -110,7 +110,7 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     if silent:
         note = f"{len(silent)} of {len(names)} sounds are silent: {shown(sorted(silent))}"
         sounds = replace(sounds, notes=(note, *sounds.notes))
-    return replace(sounds, finish=_scaled(mel_spectrograms, sounds))
+    return replace(sounds, finish=_scaled(mel_spectrograms, sounds, config.mels))
 
 
 def read_wave(content: bytes, name: str, *, rate: int, seconds: float) -> NDArray[np.float32]:
@@ -189,10 +189,10 @@ def log_mel(config: SoundsConfig) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 
 def _scaled(
-    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples
+    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples, bands: int
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    scaler = StandardScaler()
+    moments = Moments(bands)
     for batch_BTM, _ in sounds.stream("train", _BATCH).as_numpy_iterator():
-        scaler.partial_fit(batch_BTM.reshape(-1, batch_BTM.shape[-1]))
-    mean_M, deviation_M = (part.astype(np.float32) for part in (scaler.mean_, scaler.scale_))
+        moments.add(batch_BTM.reshape(-1, bands))
+    mean_M, deviation_M = moments.mean.astype(np.float32), moments.deviation.astype(np.float32)
     return lambda waves_BS: (spectrograms(waves_BS) - mean_M) / deviation_M

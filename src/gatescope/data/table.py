@@ -21,12 +21,12 @@ import sklearn.datasets
 import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.preprocessing import StandardScaler
 
 from gatescope.data.columns import ColumnSurvey, Kind, number_of
 from gatescope.data.csv_file import Cells, Chunk, CsvFile, KeptCells
 from gatescope.data.encoding import MISSING, NUMBERS, Encoder, EncoderFit, Plan
 from gatescope.data.leaks import ROWS, leaking_columns
+from gatescope.data.moments import Moments
 from gatescope.data.splits import (
     SPLITS,
     Split,
@@ -244,9 +244,9 @@ def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
             has one class only, there is text or an infinite number among numbers, or too few rows.
 
     Example:
-        >>> thirds = SplitConfig(dev=0.2, test=0.2, seed=0)
+        >>> fifths = SplitConfig(dev=0.2, test=0.2, seed=0)
         >>> table = load_table(
-        ...     "low_birth_weight.csv", TableConfig(target="low", split=thirds, drop=("bwt",))
+        ...     "low_birth_weight.csv", TableConfig(target="low", split=fifths, drop=("bwt",))
         ... )
         >>> table.target.classes, dict(table.sizes)
         (('0', '1'), {'train': 113, 'dev': 38, 'test': 38})
@@ -443,7 +443,7 @@ class _Fitted:
 
 def _fitted(rows: TableRows, plan: Plan) -> _Fitted:
     """The second reading."""
-    fit, target = EncoderFit(plan), StandardScaler()
+    fit, target = EncoderFit(plan), Moments(1)
     counts = np.zeros((len(SPLITS), len(rows.counts)), np.int64)
     random = np.random.default_rng(rows.seed)
     rate = ROWS / rows.counts.sum()
@@ -452,14 +452,13 @@ def _fitted(rows: TableRows, plan: Plan) -> _Fitted:
     for dealt in rows.dealt():
         counts += count_labels(dealt.of, dealt.labels, len(rows.counts))
         cells, values = dealt.of_split("train")
-        if len(values):
-            fit.add(cells)
-            target.partial_fit(values[:, None])
+        fit.add(cells)
+        target.add(values[:, None])
         some = np.flatnonzero(random.random(len(values)) < rate)
         for name, column in take_cells(cells, some).items():
             sample[name] += column
         sampled.append(values[some])
-    scale = (float(target.mean_[0]), float(target.scale_[0]))
+    scale = (float(target.mean[0]), float(target.deviation[0]))
     return _Fitted(fit.done(), counts, scale, (sample, np.concatenate(sampled)))
 
 
@@ -495,6 +494,6 @@ def _leak_notes(fitted: _Fitted, config: TableConfig, *, classes: bool) -> Itera
     for name, score in leaking_columns(columns, values, classes=classes).items():
         column = name.removesuffix(f" {MISSING}") if name not in cells else name
         yield (
-            f"{name!r} alone tells {config.target!r} ({score:.1%} right on unseen training rows): "
+            f"{name!r} alone tells {config.target!r}, to {score:.1%}: "
             f"if it was made from it, leave it out: drop=({column!r},)"
         )
