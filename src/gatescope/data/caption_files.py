@@ -19,7 +19,7 @@ FORMATS = (
 )
 _PHOTO_COLUMNS = ("photo", "image", "file", "filename", "file_name", "image_name")
 _CAPTION_COLUMNS = ("caption", "comment")
-_SPLITS = {
+SPLIT_NAMES = {
     "train": "train", "training": "train", "restval": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
     "test": "test", "testing": "test",
@@ -159,7 +159,7 @@ def _first_keys(content: object, name: str) -> Iterable[str]:
 
 def _coco_entries(coco: _CocoCaptions, path: Path) -> list[CaptionEntry]:
     in_name = re.search(r"(?:^|_)(train|val|dev|test)", path.stem.lower())
-    split = _SPLITS[in_name[1]] if in_name else None
+    split = SPLIT_NAMES[in_name[1]] if in_name else None
     captions: dict[str, list[str]] = {str(image.id): [] for image in coco.images}
     for annotation in coco.annotations:
         captions.setdefault(str(annotation.image_id), []).append(annotation.caption)
@@ -183,10 +183,10 @@ def _karpathy_entries(dataset: _KarpathyDataset) -> list[CaptionEntry]:
 
 
 def _known_split(word: str, place: str) -> str:
-    if word.strip().lower() in _SPLITS:
-        return _SPLITS[word.strip().lower()]
+    if word.strip().lower() in SPLIT_NAMES:
+        return SPLIT_NAMES[word.strip().lower()]
     raise DataError(
-        f"the split {word!r} ({place}) is unknown", f"one of {', '.join(_SPLITS)}", "rename it"
+        f"the split {word!r} ({place}) is unknown", f"one of {', '.join(SPLIT_NAMES)}", "rename it"
     )
 
 

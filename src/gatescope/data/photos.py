@@ -55,23 +55,26 @@ _DECODING_ERRORS = (
 
 
 def read_photo(
-    path_or_file: str | os.PathLike[str] | IO[bytes], *, size: int | None = None
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    *,
+    size: int | tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Reads one photo as red, green and blue, upright.
 
     This is the one way from a file to pixels for training, evaluation and captioning. JPEG
     (CMYK too), PNG, GIF, WebP, TIFF, BMP and PPM are told by their first bytes, not by their
     names. EXIF rotation is applied, transparency is laid on white, 16-bit grey is scaled to 8
-    bits, and of an animation the first frame is taken. With `size`, the photo is squashed to a
-    square whatever its aspect ratio, by antialiased bilinear interpolation; a large JPEG is then
+    bits, and of an animation the first frame is taken. With `size`, the photo is squashed to it
+    whatever its aspect ratio, by antialiased bilinear interpolation; a large JPEG is then
     decoded at the smallest scale that keeps at least twice `size` on each side.
 
     Args:
         path_or_file: The photo's path, or a file open for reading bytes (read from its start).
-        size: Height and width of the result in pixels; `None` keeps the photo's own.
+        size: Height and width of the result in pixels, one number for both where they are equal;
+            `None` keeps the photo's own.
 
     Returns:
-        uint8 array of shape `(height, width, 3)`, or `(size, size, 3)`.
+        uint8 array of shape `(height, width, 3)`.
 
     Raises:
         PhotoError: There is no such file, or it is empty, truncated, damaged, not a photo, or
@@ -82,12 +85,15 @@ def read_photo(
         >>> read_photo("china.jpg", size=224).shape
         (224, 224, 3)
     """
-    if size is not None and size < 1:
-        raise UsageError(f"size={size} for a photo", "at least 1 pixel", "pass size=224, say")
+    sides = (size, size) if isinstance(size, int) else size
+    if sides is not None and min(sides) < 1:
+        raise UsageError(
+            f"size={size} for a photo", "at least 1 pixel a side", "pass size=224, say"
+        )
     if not isinstance(path_or_file, (str, os.PathLike)):
-        return _read_open_file(path_or_file, repr(getattr(path_or_file, "name", "photo")), size)
+        return _read_open_file(path_or_file, repr(getattr(path_or_file, "name", "photo")), sides)
     with _open_file(path_or_file) as file:
-        return _read_open_file(file, repr(os.fsdecode(path_or_file)), size)
+        return _read_open_file(file, repr(os.fsdecode(path_or_file)), sides)
 
 
 def find_photos(path: str | os.PathLike[str]) -> list[Path]:
@@ -179,7 +185,7 @@ def _open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
         ) from cause
 
 
-def _read_open_file(file: IO[bytes], name: str, size: int | None) -> np.ndarray:
+def _read_open_file(file: IO[bytes], name: str, size: tuple[int, int] | None) -> np.ndarray:
     if not file.seekable():
         file = io.BytesIO(file.read())
     file.seek(0)
@@ -226,9 +232,9 @@ def _check_pixels(image: ImageFile, name: str) -> None:
         )
 
 
-def _decode(image: ImageFile, size: int | None) -> np.ndarray:
+def _decode(image: ImageFile, size: tuple[int, int] | None) -> np.ndarray:
     if size is not None:
-        image.draft(None, (2 * size, 2 * size))
+        image.draft(None, (2 * size[1], 2 * size[0]))
     image.load()
     # Photos with damaged EXIF data are good photos; in place, the turn stays done even where
     # writing the data back fails.
@@ -236,7 +242,7 @@ def _decode(image: ImageFile, size: int | None) -> np.ndarray:
         ImageOps.exif_transpose(image, in_place=True)
     rgb = _to_rgb(image)
     if size is not None:
-        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+        rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.array(rgb)
 
 

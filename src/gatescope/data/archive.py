@@ -1,0 +1,164 @@
+"""The files of a folder or a zip, read one by one; a zip is never unpacked to disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gatescope.errors import DataError
+
+# Far above any photo or sound that is trained on; a small zip can hold a file of any size.
+MAX_BYTES = 256_000_000
+
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """Files by name.
+
+    Args:
+        name: What messages call it.
+        names: The files' names relative to it, with `/` between folders, sorted. Hidden files and
+            what systems add by themselves are left out.
+        skipped: Names that lead out of it, by `..` or by a link; they are not read.
+        read_bytes: Reads a file.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    skipped: tuple[str, ...]
+    read_bytes: Callable[[str], bytes]
+
+    def read(self, name: str) -> bytes:
+        """Reads a file.
+
+        Args:
+            name: One of `names`. Several threads may read at once.
+
+        Raises:
+            DataError: It is larger than 256 MB unpacked, damaged, or encrypted.
+        """
+        try:
+            return self.read_bytes(name)
+        except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as cause:
+            raise DataError(
+                f"{name!r} in {self.name} cannot be read: {cause}",
+                "a whole file that is not encrypted",
+                "copy, download or pack it again",
+            ) from cause
+
+
+def open_archive(path: str | os.PathLike[str]) -> Archive:
+    """Opens a folder or a zip.
+
+    Args:
+        path: The folder or the file.
+
+    Raises:
+        DataError: There is no such path, it is neither, or it is damaged.
+
+    Example:
+        >>> open_archive("faces.zip").names[0]
+        's1/1.pgm'
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise DataError(f"there is no {str(path)!r}", "a folder or a zip", "check the path")
+    try:
+        return _zip(path, zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as cause:
+        raise DataError(
+            f"{str(path)!r} is no zip, or a damaged one: {cause}",
+            "a folder or a zip",
+            "download it again, or unpack it and name the folder",
+        ) from cause
+
+
+def _folder(path: Path) -> Archive:
+    root = path.resolve()
+    inside, skipped = [], []
+    for parent, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _is_junk(name)]
+        for file in map(Path(parent).joinpath, filter(lambda name: not _is_junk(name), files)):
+            # Opening a pipe would wait for ever.
+            if file.is_file() and file.resolve().is_relative_to(root):
+                inside.append(file.relative_to(root).as_posix())
+            else:
+                skipped.append(file.relative_to(root).as_posix())
+
+    def read(name: str) -> bytes:
+        _check_size(os.path.getsize(root / name))
+        return (root / name).read_bytes()
+
+    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(sorted(skipped)), read)
+
+
+def _zip(path: Path, packed: zipfile.ZipFile) -> Archive:
+    # Some packers of Windows write its own sign between folders.
+    files = {
+        info.filename.replace("\\", "/"): info for info in packed.infolist() if not info.is_dir()
+    }
+    members = {
+        name: info
+        for name, info in files.items()
+        if not any(map(_is_junk, PurePosixPath(name).parts))
+    }
+    inside = [name for name, info in members.items() if not _leaves(name, info)]
+
+    def read(name: str) -> bytes:
+        # No more is unpacked than what the zip says, whatever it holds.
+        _check_size(members[name].file_size)
+        return packed.read(members[name])
+
+    skipped = sorted(members.keys() - set(inside))
+    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read)
+
+
+def _leaves(name: str, info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a link, or its name leads out of where it would be unpacked."""
+    path = PurePosixPath(name)
+    has_drive = ":" in path.parts[0]
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    return is_link or has_drive or path.is_absolute() or ".." in path.parts
+
+
+def _is_junk(name: str) -> bool:
+    return name in _JUNK or (name.startswith(".") and name != "..")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise OSError(f"it has {size:,} bytes, and {MAX_BYTES:,} are read at most")
+
+
+def without_common_folders(names: Iterable[str]) -> dict[str, str]:
+    """Leaves out folders that hold all files, as a zip's outermost often does.
+
+    Args:
+        names: The files' names.
+
+    Returns:
+        The shorter name of each; at least one folder stays where all files are in one.
+
+    Example:
+        >>> without_common_folders(["pets/cat/1.jpg", "pets/dog/1.jpg"])
+        {'pets/cat/1.jpg': 'cat/1.jpg', 'pets/dog/1.jpg': 'dog/1.jpg'}
+    """
+    shorter = {name: name for name in names}
+    while shorter and _share_a_folder(list(shorter.values())):
+        shorter = {name: short.partition("/")[2] for name, short in shorter.items()}
+    return shorter
+
+
+def _share_a_folder(names: list[str]) -> bool:
+    """Whether all files are in one outermost folder, and in another one within it."""
+    outermost = {name.partition("/")[0] for name in names}
+    return len(outermost) == 1 and all(name.count("/") > 1 for name in names)

@@ -1,0 +1,288 @@
+"""Tables of text cells, read in chunks: CSV files of any dialect, told by looking."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NoReturn, Protocol
+
+from gatescope.errors import DataError
+
+CHUNK = 4096  # rows: small beside a batch of photos, large beside what a chunk costs by itself
+
+_SAMPLE = 1 << 16
+# Earlier ones win where several split every row alike: a decimal comma is no delimiter.
+_DELIMITERS = "\t;|, "
+_PACKED = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file"}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of a table.
+
+    Args:
+        lines: Each row's line in the file, for messages.
+        cells: The columns by name: text without white space at its ends.
+    """
+
+    lines: Sequence[int]
+    cells: Mapping[str, Sequence[str]]
+
+
+class Cells(Protocol):
+    """A table of text cells that can be read again and again."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+
+    @property
+    def decimal(self) -> Literal[".", ","]:
+        """What stands before the decimals of its numbers."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Reads it from its start, the same chunks each time."""
+
+
+@dataclass(frozen=True)
+class KeptCells:
+    """A small table, held in memory.
+
+    Args:
+        name: What messages call it.
+        columns: The names of its columns.
+        decimal: What stands before the decimals of its numbers.
+        kept: Its rows.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    decimal: Literal[".", ","]
+    kept: tuple[Chunk, ...]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Goes through what is kept."""
+        return iter(self.kept)
+
+
+class CsvFile:
+    """A CSV file; delimiter, quotes, decimal sign, encoding and header are told by looking.
+
+    Delimiters are comma, semicolon, tab, bar and spaces; quotes are double or single, within them
+    doubled or after a backslash; text is UTF-8, or UTF-16 with a byte order mark. Where the first
+    line is no header, columns are called `column 1` and so on. Blank lines are skipped.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: There is no such file, or it is empty, packed, or in another encoding.
+
+    Example:
+        >>> CsvFile(Path("low_birth_weight.csv")).columns[1:4]
+        ('low', 'age', 'lwt')
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, repr(str(path))
+        self._encoding = _encoding(path)
+        sample = self._sample()
+        self._dialect = _dialect(sample)
+        self.decimal = _decimal(sample, self._dialect.delimiter)
+        rows = _rows_of(sample, self._dialect)
+        if not rows:
+            raise _empty(self.name)
+        self._has_header = _is_header(rows[0], rows[1:])
+        self.columns = _names(rows[0] if self._has_header else [""] * len(rows[0]))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Reads the file from its start.
+
+        Yields:
+            Its rows, `CHUNK` at a time.
+
+        Raises:
+            DataError: A row has another number of cells than the header, a quote is never closed,
+                or the text is in another encoding. The message names the line.
+        """
+        rows = self._rows()
+        for _ in range(self._has_header):
+            next(rows)
+        while part := list(islice(rows, CHUNK)):
+            lines, cells = zip(*part, strict=True)
+            yield Chunk(lines, dict(zip(self.columns, zip(*cells, strict=True), strict=True)))
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        with self._open() as file:
+            reader = csv.reader(file, self._dialect)
+            try:
+                for row in reader:
+                    cells = [cell.strip() for cell in row]
+                    if any(cells):
+                        yield reader.line_num, self._fitted(cells, reader.line_num)
+            except csv.Error as cause:
+                raise self._damaged(reader.line_num, str(cause)) from cause
+            except UnicodeDecodeError as cause:
+                self._not_text(cause)
+
+    def _fitted(self, cells: list[str], line: int) -> list[str]:
+        width = len(self.columns)
+        if len(cells) == width:
+            return cells
+        if len(cells) == width + 1 and not cells[-1]:  # a delimiter at the line's end
+            return cells[:-1]
+        raise DataError(
+            f"line {line} of {self.name} has {len(cells)} cells, the first line {width}",
+            f"{width} cells in every row, divided by {self._dialect.delimiter!r}",
+            "mend the line; a cell that has the delimiter in it needs quotes",
+        )
+
+    def _open(self) -> io.TextIOWrapper:
+        return self.path.open(encoding=self._encoding, newline="")
+
+    def _sample(self) -> list[str]:
+        """The first lines, whole ones."""
+        try:
+            with self._open() as file:
+                text = file.read(_SAMPLE)
+        except UnicodeDecodeError as cause:
+            self._not_text(cause)
+        lines = text.splitlines(keepends=True)
+        return lines[:-1] if len(text) == _SAMPLE and len(lines) > 1 else lines
+
+    def _damaged(self, line: int, reason: str) -> DataError:
+        return DataError(
+            f"line {line} of {self.name} cannot be read: {reason}",
+            "quotes that are closed, and doubled where they stand within quotes",
+            "mend the line, or the quote before it that is never closed",
+        )
+
+    def _not_text(self, cause: UnicodeDecodeError) -> NoReturn:
+        byte = cause.object[cause.start]
+        with self.path.open("rb") as file:
+            line = next((number for number, line in enumerate(file, 1) if not _is_utf8(line)), 1)
+        raise DataError(
+            f"{self.name} is not UTF-8: line {line} has the byte {byte:#04x}",
+            "text in UTF-8",
+            f"save it as UTF-8, say: iconv -f windows-1252 -t utf-8 {self.path.name} > new",
+        ) from cause
+
+
+def _encoding(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}", "a CSV file", "check the path")
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if not begin:
+        raise _empty(repr(str(path)))
+    packed = next((what for magic, what in _PACKED.items() if begin.startswith(magic)), None)
+    if packed:
+        raise DataError(
+            f"{str(path)!r} is {packed}", "a CSV file", "unpack it, or export it as CSV"
+        )
+    is_utf16 = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if is_utf16 else "utf-8-sig"
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _empty(name: str) -> DataError:
+    return DataError(f"{name} is empty", "a header and rows", "download or export it again")
+
+
+class _Dialect(csv.Dialect):
+    lineterminator = "\n"
+    quoting = csv.QUOTE_MINIMAL
+    skipinitialspace = True
+    strict = True
+
+
+def _dialect(sample: list[str]) -> type[_Dialect]:
+    text = "".join(sample)
+    ends = rf"[{_DELIMITERS}\r\n]"
+    single, double = (
+        len(re.findall(rf"(?:^|{ends}){quote}[^{quote}\n]*{quote}(?={ends})", text))
+        for quote in "'\""
+    )
+
+    class Found(_Dialect):
+        delimiter = ","
+        quotechar = "'" if single > double else '"'
+        # A cell that ends in a backslash has one before its quote, too.
+        escapechar = "\\" if re.search(rf"""\\["'][^{_DELIMITERS}\r\n"']""", text) else None
+        doublequote = True
+
+    def agreement(delimiter: str) -> float:
+        """The share of rows that have as many cells as the first, if that is more than one."""
+        Found.delimiter = delimiter
+        widths = [len(row) for row in _rows_of(sample, Found)]
+        return sum(width == widths[0] > 1 for width in widths) / max(len(widths), 1)
+
+    best = max(_DELIMITERS, key=agreement)
+    # Words of one column of text agree here and there, too.
+    Found.delimiter = best if agreement(best) > 0.5 else ","
+    return Found
+
+
+def _rows_of(sample: list[str], dialect: type[_Dialect]) -> list[list[str]]:
+    """The rows of a sample; not strict, since it may end within quotes."""
+    return [row for row in csv.reader(sample, dialect, strict=False) if any(map(str.strip, row))]
+
+
+def _decimal(sample: list[str], delimiter: str) -> Literal[".", ","]:
+    if delimiter == ",":
+        return "."
+    text = "".join(sample)
+    ends = rf"[{delimiter}\"'\s]"
+    commas, points = (
+        len(re.findall(rf"(?:^|{ends})[+-]?\d+{sign}\d+(?={ends})", text)) for sign in (",", r"\.")
+    )
+    return "," if commas > points else "."
+
+
+def _is_header(first: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first line names columns: no number in it, or words above numbers."""
+    if not any(map(_is_number, first)):
+        return True
+    columns = zip(*(row for row in rows if len(row) == len(first)), strict=True)
+    return any(
+        head and not _is_number(head) and any(cells) and all(map(_is_number, filter(None, cells)))
+        for head, cells in zip(first, columns, strict=False)
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _names(header: list[str]) -> tuple[str, ...]:
+    """Names for all columns, none twice."""
+    names: list[str] = []
+    for place, cell in enumerate(header, start=1):
+        name = wanted = cell.strip() or f"column {place}"
+        again = 1
+        while name in names:
+            again += 1
+            name = f"{wanted} {again}"
+        names.append(name)
+    return tuple(names)

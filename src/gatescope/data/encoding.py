@@ -1,0 +1,191 @@
+"""Cells of a table as arrays for a network; what that takes is learned from training rows alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatescope.data.columns import is_missing, to_days, to_numbers
+from gatescope.data.moments import Moments
+from gatescope.data.words import Vocabulary, VocabularyFit
+
+NUMBERS = "numbers"
+MISSING = "missing"
+UNSEEN = 0
+
+CellColumns = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How each input column of a table is read.
+
+    Args:
+        numbers: Columns of numbers, and of dates, in the table's order.
+        dates: For those of dates, how they are written.
+        categories: Columns of categories.
+        texts: Columns of text.
+        decimal: What stands before the decimals.
+        tokens: How many token ids a text column has at most.
+    """
+
+    numbers: tuple[str, ...]
+    dates: Mapping[str, str]
+    categories: tuple[str, ...]
+    texts: tuple[str, ...]
+    decimal: Literal[".", ","]
+    tokens: int
+
+    def read_numbers(self, cells: CellColumns) -> NDArray[np.float64]:
+        """Numbers as they are written, of shape `(rows, numbers)`; NaN where one is missing."""
+        read = [self._numbers(name, cells[name]) for name in self.numbers]
+        return np.stack(read, axis=1) if read else np.zeros((_rows(cells), 0))
+
+    def _numbers(self, name: str, cells: Sequence[str]) -> NDArray[np.float64]:
+        if name in self.dates:
+            return to_days(cells, self.dates[name])
+        return to_numbers(cells, self.decimal)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Turns cells into arrays.
+
+    Numbers become one array: less their mean in training, divided by their deviation there, so
+    that a missing one is 0, the mean. A column of which training rows lack a value has a second
+    one that is 1 where it is missing. Categories become indices, 0 for what training rows did not
+    have; a missing one is a category like any other. Texts become token ids.
+
+    Args:
+        plan: How columns are read.
+        mean: float64 of shape `(numbers,)`.
+        deviation: float64 of shape `(numbers,)`; 1 where a number did not vary.
+        flagged: Places among the numbers of those that have a second column.
+        categories: For each input of categories its column and categories, from index 1 on.
+        texts: For each input of text its column and vocabulary.
+    """
+
+    plan: Plan
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    flagged: NDArray[np.intp]
+    categories: Mapping[str, tuple[str, tuple[str, ...]]]
+    texts: Mapping[str, tuple[str, Vocabulary]]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What the columns of the array of numbers are."""
+        names = self.plan.numbers
+        return (*names, *(f"{names[place]} {MISSING}" for place in self.flagged))
+
+    def encode(self, cells: CellColumns) -> dict[str, NDArray[Any]]:
+        """Turns rows into arrays.
+
+        Args:
+            cells: The rows' cells by column.
+
+        Returns:
+            `"numbers"`, float32 of shape `(rows, numbers)`, where the table has any; for each
+            column of categories int32 of shape `(rows,)`; for each of text int32 of shape
+            `(rows, length)`.
+        """
+        inputs: dict[str, NDArray[Any]] = {}
+        if self.plan.numbers:
+            inputs[NUMBERS] = self._scaled(self.plan.read_numbers(cells))
+        for name, (column, categories) in self.categories.items():
+            inputs[name] = _indices(cells[column], categories)
+        for name, (column, vocabulary) in self.texts.items():
+            inputs[name] = vocabulary.encode(cells[column])
+        return inputs
+
+    def _scaled(self, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+        scaled = np.nan_to_num((numbers - self.mean) / self.deviation, nan=0.0)
+        flags = np.isnan(numbers[:, self.flagged])
+        return np.concatenate([scaled, flags], axis=1).astype(np.float32)
+
+
+def _indices(cells: Sequence[str], categories: tuple[str, ...]) -> NDArray[np.int32]:
+    index = {category: place for place, category in enumerate(categories, start=1)}
+    return np.array([index.get(category_of(cell), UNSEEN) for cell in cells], np.int32)
+
+
+def category_of(cell: str) -> str:
+    """The category that a cell says, all missing ones being one."""
+    return MISSING if is_missing(cell) else cell
+
+
+class EncoderFit:
+    """Learns an encoder from training rows as they come by; its memory does not grow with them.
+
+    Args:
+        plan: How columns are read.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._moments = Moments(len(plan.numbers))
+        self._missing = np.zeros(len(plan.numbers), np.int64)
+        self._categories: dict[str, Counter[str]] = {name: Counter() for name in plan.categories}
+        self._texts = {name: VocabularyFit(plan.tokens) for name in plan.texts}
+
+    def add(self, cells: CellColumns) -> None:
+        """Looks at the next training rows."""
+        if not _rows(cells):
+            return
+        if self._plan.numbers:
+            numbers = self._plan.read_numbers(cells)
+            self._moments.add(numbers)
+            self._missing += np.isnan(numbers).sum(axis=0)
+        for name, counts in self._categories.items():
+            counts.update(map(category_of, cells[name]))
+        for name, vocabulary in self._texts.items():
+            vocabulary.add(cells[name])
+
+    def done(self) -> Encoder:
+        """What was learned."""
+        names = input_names((*self._plan.categories, *self._plan.texts))
+        return Encoder(
+            self._plan,
+            self._moments.mean,
+            self._moments.deviation,
+            np.flatnonzero(self._missing),
+            {
+                names[column]: (column, tuple(sorted(counts)))
+                for column, counts in self._categories.items()
+            },
+            {names[column]: (column, fit.done()) for column, fit in self._texts.items()},
+        )
+
+
+def input_names(columns: Sequence[str]) -> dict[str, str]:
+    """Names for a network's inputs: letters, digits and underscores, none twice.
+
+    Args:
+        columns: The columns' names.
+
+    Returns:
+        The input's name for each column; never that of the array of numbers.
+
+    Example:
+        >>> input_names(["marital status", "numbers"])
+        {'marital status': 'marital_status', 'numbers': 'numbers_2'}
+    """
+    names: dict[str, str] = {}
+    for column in columns:
+        name = wanted = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "column"
+        again = 1
+        while name == NUMBERS or name in names.values():
+            again += 1
+            name = f"{wanted}_{again}"
+        names[column] = name
+    return names
+
+
+def _rows(cells: CellColumns) -> int:
+    return len(next(iter(cells.values()), ()))

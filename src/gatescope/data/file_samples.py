@@ -1,0 +1,359 @@
+"""Files as samples: labels and groups from their names, split, decoded when they are needed.
+
+All files are decoded once when a data set is loaded, so that those that cannot be read are known
+beforehand. What they gave is kept where it is small enough; otherwise each epoch decodes anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from gatescope.data.archive import Archive, without_common_folders
+from gatescope.data.caption_files import SPLIT_NAMES
+from gatescope.data.splits import (
+    SPLITS,
+    Split,
+    SplitConfig,
+    Splits,
+    absent_notes,
+    count_labels,
+    shown,
+    split_index,
+    split_samples,
+)
+from gatescope.data.streams import EpochMaker, batches, order_of
+from gatescope.errors import DataError, UsageError
+
+_KEPT_BYTES = 512_000_000
+_TOGETHER = 128  # files decoded at a time
+_THREADS = 4
+
+Decode = Callable[[str, bytes], NDArray[Any]]
+Finish = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+class FileRules(BaseModel):
+    """How a file's name tells its label and its group.
+
+    Args:
+        split: How files are split, where their folders (`train`, `dev` or `val`, `test`) do not
+            say. Where folders name no dev split, it is taken from train.
+        label: A regular expression whose first group, found in the name, is the label; `None`
+            where the outermost folder is.
+        group: One whose first group is what the file belongs to (a person, a speaker); `None`
+            where files stand for themselves. No group is in two splits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: SplitConfig
+    label: str | None = None
+    group: str | None = None
+
+    @field_validator("label", "group")
+    @classmethod
+    def _has_a_group(cls, rule: str | None) -> str | None:
+        try:
+            if rule is not None and re.compile(rule).groups < 1:
+                raise ValueError(f"{rule!r} has no group; put what counts in parentheses")
+        except re.error as cause:
+            raise ValueError(f"{rule!r} is no regular expression: {cause}") from cause
+        return rule
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that cannot be used.
+
+    Args:
+        name: Its name in the data set.
+        reason: What is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class FileSamples:
+    """Files with labels, split and ready for training.
+
+    Args:
+        classes: The labels' names in the order of their indices.
+        names: The files' names.
+        labels: int32 of shape `(files,)`: indices into `classes`.
+        splits: Which file is in which split.
+        unreadable: Files that were left out since they cannot be read.
+        notes: What should be known, each a sentence.
+        decode_files: Decodes files: float or integer of shape `(files, ...)`.
+        finish: What is done to decoded files before training gets them.
+        kept: All files decoded; `None` where they are decoded when they are needed.
+    """
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: NDArray[np.int32]
+    splits: Splits
+    unreadable: tuple[UnreadableFile, ...]
+    notes: tuple[str, ...]
+    decode_files: Callable[[Sequence[str]], NDArray[Any]]
+    finish: Finish
+    kept: NDArray[Any] | None
+
+    def arrays(self, split: Split) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """All samples of a split at once; for sets that fit into memory.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            The samples, `(files, ...)`, and their labels, `(files,)`.
+
+        Raises:
+            UsageError: There is no such split, or it has no files.
+        """
+        rows = self._rows(split)
+        samples = [part for part, _ in self._parts(rows, _TOGETHER)]
+        return np.concatenate(samples), self.labels[rows]
+
+    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
+        """Batches of a split in the order of the files' names, decoded when they are needed.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+            batch_size: Samples a batch.
+
+        Raises:
+            UsageError: There is no such split, or it has no files.
+        """
+        return self._batches(self._rows(split), batch_size)
+
+    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
+        """Batches of the training split in another order each epoch.
+
+        Args:
+            batch_size: Samples a batch.
+            seed: Of the orders.
+
+        Returns:
+            A function from an epoch's number to its batches.
+        """
+        rows = self._rows("train")
+        return lambda epoch: self._batches(rows[order_of(len(rows), seed, epoch)], batch_size)
+
+    def _rows(self, split: Split) -> NDArray[np.intp]:
+        rows = self.splits.rows(split)
+        if len(rows):
+            return rows
+        filled = [name for name in SPLITS if len(self.splits.rows(name))]
+        raise UsageError(
+            f"the split {split!r} has no files",
+            f"a split with files: {shown(filled)}",
+            f"give {split} a share, say {split}=0.1",
+        )
+
+    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
+        sample = self.finish(self._decoded(rows[:1]))
+        spec = (
+            tf.TensorSpec((None, *sample.shape[1:]), sample.dtype),
+            tf.TensorSpec((None,), tf.int32),
+        )
+        return batches(
+            lambda: self._parts(rows, batch_size), spec, batch_size=batch_size, count=len(rows)
+        )
+
+    def _parts(
+        self, rows: NDArray[np.intp], size: int
+    ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            yield self.finish(self._decoded(some)), self.labels[some]
+
+    def _decoded(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        if self.kept is not None:
+            return self.kept[rows]
+        return self.decode_files([self.names[row] for row in rows])
+
+
+def load_files(
+    archive: Archive, names: Sequence[str], rules: FileRules, decode: Decode, finish: Finish
+) -> FileSamples:
+    """Labels, decodes and splits files.
+
+    Args:
+        archive: Where they are.
+        names: Which of its files are samples.
+        rules: How names tell labels, groups and splits.
+        decode: Makes an array of a file, given its name and bytes; all of the same shape. It
+            raises a `DataError` for a file that cannot be used.
+        finish: What is done to decoded files `(files, ...)` before training gets them.
+
+    Raises:
+        DataError: There is no file, none that can be read, one without a label or group, one
+            label only, or too few for the splits.
+    """
+    labelled = _labelled(archive, names, rules)
+    readable, kept, unreadable = _examined(archive, list(labelled), decode)
+    if not readable:
+        raise DataError(
+            f"none of the {len(unreadable)} files of {archive.name} can be read, "
+            f"{unreadable[0].name!r} for one: {unreadable[0].reason}",
+            "files that can be read",
+            "download or export them again",
+        )
+    classes = tuple(sorted({labelled[name].label for name in readable}, key=_numbers_first))
+    if len(classes) < 2:
+        raise DataError(
+            f"{archive.name} has one class only: {classes[0]!r}",
+            "at least two classes to tell apart",
+            "add files of another class, or say how names tell the label: label='...'",
+        )
+    labels = np.array([classes.index(labelled[name].label) for name in readable], np.int32)
+    splits = _splits([labelled[name] for name in readable], labels, rules.split)
+
+    def decode_files(some: Sequence[str]) -> NDArray[Any]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return np.stack(list(pool.map(lambda name: decode(name, archive.read(name)), some)))
+
+    return FileSamples(
+        classes=classes,
+        names=tuple(readable),
+        labels=labels,
+        splits=splits,
+        unreadable=tuple(unreadable),
+        notes=(*_notes(archive, unreadable, len(labelled)), *absent_notes(splits.counts, classes)),
+        decode_files=decode_files,
+        finish=finish,
+        kept=kept,
+    )
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a file's name says."""
+
+    label: str
+    group: str | None
+    split: Split | None
+
+
+def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, _Named]:
+    if not names:
+        raise DataError(
+            f"{archive.name} has no file of this kind",
+            "files in folders that are named by class",
+            "check the path",
+        )
+    shorter = without_common_folders(names)
+    outermost = {name.partition("/")[0].lower() for name in shorter.values()}
+    by_split = len(outermost) > 1 and outermost <= SPLIT_NAMES.keys()
+    labelled = {}
+    for name, short in shorter.items():
+        folder, _, rest = short.partition("/")
+        label = (
+            _found(rules.label, name, "label") if rules.label else _folder(rest, short, by_split)
+        )
+        group = _found(rules.group, name, "group") if rules.group else None
+        split = split_named(folder) if by_split else None
+        labelled[name] = _Named(label, group, split)
+    return labelled
+
+
+def split_named(folder: str) -> Split:
+    """The split that a folder's name means."""
+    return SPLITS[split_index(SPLIT_NAMES[folder.lower()])]
+
+
+def _folder(rest: str, short: str, by_split: bool) -> str:
+    folder, slash, _ = (rest if by_split else short).partition("/")
+    if slash:
+        return folder
+    raise DataError(
+        f"the file {short!r} is in no folder that would be its class",
+        "files in folders that are named by class",
+        "put it into one, or say how names tell the label: label='...'",
+    )
+
+
+def _found(rule: str, name: str, what: str) -> str:
+    found = re.search(rule, name)
+    if found and found.group(1):
+        return found.group(1)
+    raise DataError(
+        f"the rule {rule!r} finds no {what} in the name {name!r}",
+        f"a rule that finds the {what} in each file's name",
+        f"change {what}=..., or take the file out",
+    )
+
+
+def _examined(
+    archive: Archive, names: list[str], decode: Decode
+) -> tuple[list[str], NDArray[Any] | None, list[UnreadableFile]]:
+    """The files that can be read, what they gave if it is little, and the rest."""
+    readable: list[str] = []
+    unreadable: list[UnreadableFile] = []
+    kept: list[NDArray[Any]] | None = []
+
+    def attempt(name: str) -> NDArray[Any] | UnreadableFile:
+        try:
+            return decode(name, archive.read(name))
+        except DataError as cause:
+            return UnreadableFile(name, cause.happened)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # Not all at once: what is decoded and waits takes memory.
+        for start in range(0, len(names), _TOGETHER):
+            some = names[start : start + _TOGETHER]
+            for name, result in zip(some, pool.map(attempt, some), strict=True):
+                if isinstance(result, UnreadableFile):
+                    unreadable.append(result)
+                    continue
+                readable.append(name)
+                if kept is not None:
+                    kept.append(result)
+                if result.nbytes * len(readable) > _KEPT_BYTES:
+                    kept = None
+    return readable, np.stack(kept) if kept else None, unreadable
+
+
+def _splits(named: list[_Named], labels: NDArray[np.int32], config: SplitConfig) -> Splits:
+    groups = [file.group for file in named] if named[0].group is not None else None
+    if named[0].split is None:
+        return split_samples(labels, config, groups=groups)
+    of = np.array([split_index(str(file.split)) for file in named], np.uint8)
+    train = np.flatnonzero(of == 0)
+    if config.dev and not (of == 1).any():
+        rest = split_samples(
+            labels[train],
+            SplitConfig(dev=config.dev, test=0, seed=config.seed),
+            groups=[groups[row] for row in train] if groups else None,
+        )
+        of[train] = rest.of
+    return Splits(of, count_labels(of, labels, int(labels.max()) + 1))
+
+
+def _notes(archive: Archive, unreadable: list[UnreadableFile], count: int) -> Iterator[str]:
+    if archive.skipped:
+        yield (
+            f"{len(archive.skipped)} names lead out of {archive.name} and were left out: "
+            f"{shown(archive.skipped)}"
+        )
+    if unreadable:
+        yield (
+            f"{len(unreadable)} of {count} files cannot be read and were left out: "
+            f"{shown([file.name for file in unreadable])}"
+        )
+
+
+def _numbers_first(name: str) -> tuple[bool, int, str]:
+    """Sorts `2` before `10`."""
+    return (False, int(name), name) if name.isdecimal() else (True, 0, name)

@@ -1,0 +1,198 @@
+"""Sounds in wav files as log-mel spectrograms of a fixed length.
+
+Shapes: B = sounds, S = samples of a waveform, T = frames, F = frequencies, M = mel bands.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Self
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+from gatescope.data.archive import open_archive
+from gatescope.data.file_samples import FileRules, FileSamples, load_files
+from gatescope.data.moments import Moments
+from gatescope.data.splits import shown
+from gatescope.errors import DataError
+
+_RATES = (1_000, 768_000)
+_LOWEST_HERTZ = 20.0
+_FLOOR = 1e-6  # of power, where a logarithm would have no end
+_SILENT = 1e-3  # of the largest amplitude: 60 decibels down
+_BATCH = 128
+
+# What SciPy raises on damaged files, as fuzzing found: NameError where a chunk is missing.
+_DECODING_ERRORS = (
+    ValueError, EOFError, struct.error, TypeError, ArithmeticError, LookupError, NameError,
+    MemoryError,
+)  # fmt: skip
+
+
+class SoundsConfig(FileRules):
+    """How sounds are read.
+
+    Args:
+        rate: Samples a second; files of another rate are resampled.
+        seconds: Length; what is longer is cut at its end, what is shorter filled with silence.
+        window: Seconds of a frame's window.
+        step: Seconds from a frame to the next.
+        mels: Mel bands, from 20 Hz to half the rate.
+    """
+
+    rate: Annotated[int, Field(ge=_RATES[0], le=_RATES[1])]
+    seconds: PositiveFloat
+    window: PositiveFloat = 0.025
+    step: PositiveFloat = 0.010
+    mels: PositiveInt = 40
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if round(self.step * self.rate) < 1 or not self.step <= self.window <= self.seconds:
+            raise ValueError(
+                f"step={self.step:g}, window={self.window:g} and seconds={self.seconds:g} "
+                "make no frames: each is at least the one before, and step at least one sample"
+            )
+        return self
+
+
+def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSamples:
+    r"""Loads sounds by class.
+
+    Wav files of 8, 16, 24 or 32 bits, or of floats, are read; several channels become their mean.
+    Each band of the logarithmic mel spectrogram is scaled by its mean and deviation in training.
+
+    Args:
+        path: A folder or a zip.
+        config: How sounds are read, labelled and split.
+
+    Returns:
+        The sounds: float32 of shape `(frames, mels)` each.
+
+    Raises:
+        DataError: There is no such path or no wav file in it, none that can be read, one without a
+            label or group, one class only, or too few for the splits.
+
+    Example:
+        >>> config = SoundsConfig(
+        ...     rate=8000, seconds=1.0, label=r"(\d)_\w+_\d+\.wav", group=r"\d_([a-z]+)_",
+        ...     split=SplitConfig(dev=0.15, test=0.15, seed=0),
+        ... )
+        >>> load_sounds("spoken_digits.zip", config).arrays("dev")[0].shape
+        (500, 98, 40)
+    """
+    archive = open_archive(path)
+    names = [name for name in archive.names if name.lower().endswith(".wav")]
+    silent: list[str] = []
+
+    def decode(name: str, content: bytes) -> NDArray[np.float32]:
+        wave = read_wave(content, name, rate=config.rate, seconds=config.seconds)
+        if np.abs(wave).max() < _SILENT:
+            silent.append(name)
+        return wave
+
+    mel_spectrograms = log_mel(config)
+    with warnings.catch_warnings():
+        # Of chunks beside the sound, such as the title of a piece.
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)
+        sounds = load_files(archive, names, config, decode, mel_spectrograms)
+    if silent:
+        note = f"{len(silent)} of {len(names)} sounds are silent: {shown(sorted(silent))}"
+        sounds = replace(sounds, notes=(note, *sounds.notes))
+    return replace(sounds, finish=_scaled(mel_spectrograms, sounds, config.mels))
+
+
+def read_wave(content: bytes, name: str, *, rate: int, seconds: float) -> NDArray[np.float32]:
+    """Reads a wav file as one waveform of a fixed length.
+
+    Args:
+        content: The file's bytes.
+        name: What messages call it.
+        rate: Samples a second of the result.
+        seconds: Length of the result.
+
+    Returns:
+        float32 of shape `(samples,)`, in [-1, 1] but for what resampling adds.
+
+    Raises:
+        DataError: It is no wav file or a damaged one, it holds no sound, or what is no number.
+    """
+    found, samples = _samples(content, name)
+    needed = math.ceil((seconds + 0.1) * found)  # and some more, for the filter
+    mono = samples[:needed].mean(axis=1)
+    if not len(mono) or not np.isfinite(mono).all():
+        raise DataError(
+            f"{name!r} holds no sound" if not len(mono) else f"{name!r} holds what is no number",
+            "a wav file with at least one sample, all of them numbers",
+            "record or export it again",
+        )
+    if found != rate:
+        common = math.gcd(found, rate)
+        mono = resample_poly(mono, rate // common, found // common)
+    wave = np.zeros(round(seconds * rate), np.float32)
+    wave[: len(mono)] = mono[: len(wave)]
+    return wave
+
+
+def _samples(content: bytes, name: str) -> tuple[int, NDArray[np.float64]]:
+    """The rate, and the samples in [-1, 1], of shape `(samples, channels)`."""
+    try:
+        rate, samples = wavfile.read(io.BytesIO(content))
+        if not _RATES[0] <= rate <= _RATES[1]:
+            raise ValueError(f"it has {rate:,} samples a second")
+    except _DECODING_ERRORS as cause:
+        reason = "its header is damaged" if isinstance(cause, NameError) else str(cause)
+        raise DataError(
+            f"{name!r} cannot be read: {reason or 'it ends too early'}",
+            "a whole wav file of 8, 16, 24 or 32 bits, or of floats",
+            "record it again, or convert it: ffmpeg -i FILE -c:a pcm_s16le NEW.wav",
+        ) from cause
+    samples = samples[:, None] if samples.ndim == 1 else samples
+    if samples.dtype.kind == "f":
+        return rate, samples.astype(np.float64)
+    # 24 bits come as the upper ones of 32; 8 bits have no sign.
+    zero = 128 if samples.dtype == np.uint8 else 0
+    return rate, (samples.astype(np.float64) - zero) / 2.0 ** (8 * samples.dtype.itemsize - 1)
+
+
+def log_mel(config: SoundsConfig) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Makes the function from waveforms to logarithmic mel spectrograms.
+
+    Args:
+        config: Rate, windows and bands.
+
+    Returns:
+        A function from `(sounds, samples)` to float32 of shape `(sounds, frames, mels)`.
+    """
+    window, step = round(config.window * config.rate), round(config.step * config.rate)
+    frequencies = 2 ** math.ceil(math.log2(window)) // 2 + 1
+    mels_FM = tf.signal.linear_to_mel_weight_matrix(
+        config.mels, frequencies, config.rate, _LOWEST_HERTZ, config.rate / 2
+    )
+
+    def spectrograms(waves_BS: NDArray[Any]) -> NDArray[Any]:
+        spectra_BTF = tf.signal.stft(waves_BS, window, step)
+        return np.asarray(tf.math.log(tf.abs(spectra_BTF) ** 2 @ mels_FM + _FLOOR))
+
+    return spectrograms
+
+
+def _scaled(
+    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples, bands: int
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    moments = Moments(bands)
+    for batch_BTM, _ in sounds.stream("train", _BATCH).as_numpy_iterator():
+        moments.add(batch_BTM.reshape(-1, bands))
+    mean_M, deviation_M = moments.mean.astype(np.float32), moments.deviation.astype(np.float32)
+    return lambda waves_BS: (spectrograms(waves_BS) - mean_M) / deviation_M

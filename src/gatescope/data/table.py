@@ -1,0 +1,499 @@
+"""Tables: a CSV file, or one that scikit-learn ships, as inputs and targets of a network.
+
+A file is read twice before training, in chunks: once to tell what its columns hold, once to learn
+scaling, categories and vocabularies from the rows of the training split. Then it is read again in
+each epoch. No reading keeps more than some chunks, so memory does not grow with the file; a small
+one is read once and kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import sklearn.datasets
+import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatescope.data.columns import ColumnSurvey, Kind, number_of
+from gatescope.data.csv_file import Cells, Chunk, CsvFile, KeptCells
+from gatescope.data.encoding import MISSING, NUMBERS, Encoder, EncoderFit, Plan
+from gatescope.data.leaks import ROWS, leaking_columns
+from gatescope.data.moments import Moments
+from gatescope.data.splits import (
+    SPLITS,
+    Split,
+    SplitConfig,
+    absent_notes,
+    count_labels,
+    shown,
+    split_index,
+)
+from gatescope.data.streams import EpochMaker, Part, batches, joined, order_of, take
+from gatescope.data.table_rows import TableRows, take_cells
+from gatescope.errors import DataError, UsageError, nearest
+
+SAMPLE_TABLES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+
+_KEPT_BYTES = 8_000_000
+_SHUFFLED = 8  # chunks at a time
+
+
+class TableConfig(BaseModel):
+    """How a table is read.
+
+    Args:
+        target: The column to predict.
+        split: How rows are split.
+        kinds: What columns hold, where looking at them does not tell: numbers that are codes of
+            categories, say, or classes that are to be numbers.
+        drop: Columns to leave out.
+        group: The column of what a row belongs to, a person say; no group is in two splits.
+        tokens: How many token ids a column of text has at most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    split: SplitConfig
+    kinds: Mapping[str, Kind] = {}
+    drop: tuple[str, ...] = ()
+    group: str | None = None
+    tokens: int = Field(default=10_000, ge=3)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was found out about a column.
+
+    Args:
+        name: The column's name.
+        kind: What it holds.
+        missing: How many rows have no value.
+        use: What becomes of it.
+    """
+
+    name: str
+    kind: Kind
+    missing: int
+    use: Literal["input", "target", "group", "left out"]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is predicted.
+
+    Args:
+        name: The column's name.
+        classes: Its classes in the order of their indices; empty where it is a number.
+        mean: The numbers' mean in training; 0 for classes.
+        deviation: The numbers' standard deviation in training; 1 for classes.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    mean: float
+    deviation: float
+
+    def restore(self, predicted: NDArray[Any]) -> NDArray[np.float64]:
+        """Turns predicted numbers back into the column's own units.
+
+        Args:
+            predicted: Numbers as a network predicts them, of any shape.
+        """
+        return np.asarray(predicted, np.float64) * self.deviation + self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table, split and ready for training.
+
+    Args:
+        columns: What was found out about each column.
+        target: What is predicted.
+        sizes: How many rows each split has.
+        encoder: What was learned from the training rows, and turns rows into arrays.
+        notes: What should be known, each a sentence: columns left out, missing values, classes
+            that a split lacks, columns that tell the target.
+    """
+
+    columns: tuple[Column, ...]
+    target: Target
+    sizes: Mapping[Split, int]
+    encoder: Encoder
+    notes: tuple[str, ...]
+    _rows: TableRows
+
+    def arrays(self, split: Split) -> Part:
+        """All rows of a split at once.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            The inputs by name, see `Encoder.encode`, and the targets: int32 of shape `(rows,)`
+            for classes, float32 of shape `(rows, 1)`, scaled, for numbers.
+
+        Raises:
+            UsageError: There is no such split, or it has no rows.
+        """
+        self._check(split)
+        return joined(list(self._parts(split)))
+
+    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
+        """Batches of a split in the file's order, made as they are needed.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+            batch_size: Rows a batch.
+
+        Raises:
+            UsageError: There is no such split, or it has no rows.
+        """
+        self._check(split)
+        return batches(
+            lambda: self._parts(split),
+            self._spec,
+            batch_size=batch_size,
+            count=self.sizes[split],
+        )
+
+    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
+        """Batches of the training split in another order each epoch.
+
+        Rows are shuffled within some ten thousand consecutive ones: a file that is sorted should
+        be shuffled once beforehand.
+
+        Args:
+            batch_size: Rows a batch.
+            seed: Of the orders.
+
+        Returns:
+            A function from an epoch's number to its batches.
+        """
+        return lambda epoch: batches(
+            lambda: self._shuffled(seed, epoch),
+            self._spec,
+            batch_size=batch_size,
+            count=self.sizes["train"],
+        )
+
+    def _check(self, split: Split) -> None:
+        split_index(split)
+        if not self.sizes[split]:
+            raise UsageError(
+                f"the split {split!r} has no rows",
+                f"a split with rows: {shown([s for s in SPLITS if self.sizes[s]])}",
+                f"give {split} a share, say {split}=0.1",
+            )
+
+    def _parts(self, split: Split) -> Iterator[Part]:
+        for rows in self._rows.dealt():
+            cells, values = rows.of_split(split)
+            if len(values):
+                yield self.encoder.encode(cells), self._targets(values)
+
+    def _targets(self, values: NDArray[np.float64]) -> NDArray[Any]:
+        if self.target.classes:
+            return values.astype(np.int32)
+        scaled = (values - self.target.mean) / self.target.deviation
+        return scaled[:, None].astype(np.float32)
+
+    def _shuffled(self, seed: int, epoch: int) -> Iterator[Part]:
+        parts = self._parts("train")
+        number = 0
+        while some := list(islice(parts, _SHUFFLED)):
+            inputs, targets = joined(some)
+            order = order_of(len(targets), seed, epoch, number)
+            yield take(inputs, order), targets[order]
+            number += 1
+
+    @cached_property
+    def _spec(self) -> Any:
+        nothing: dict[str, list[str]] = {name: [] for name in self._rows.source.columns}
+        example = self.encoder.encode(nothing), self._targets(np.zeros(0))
+        return tf.nest.map_structure(
+            lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), example
+        )
+
+
+def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
+    """Loads a CSV file of any dialect.
+
+    Numbers, dates (as numbers of days), categories and texts are told by looking; columns of one
+    value and those that only name rows are left out. A target of words, or of up to 20 different
+    whole numbers, is read as classes. `config.kinds` has the last word. Empty cells, `NA`, `NaN`,
+    `null` and `?` are missing values; rows without a target are left out.
+
+    Args:
+        path: The file.
+        config: How it is read.
+
+    Returns:
+        The table; look at its `notes`.
+
+    Raises:
+        DataError: The file cannot be read, a column of the configuration is not in it, the target
+            has one class only, there is text or an infinite number among numbers, or too few rows.
+
+    Example:
+        >>> fifths = SplitConfig(dev=0.2, test=0.2, seed=0)
+        >>> table = load_table(
+        ...     "low_birth_weight.csv", TableConfig(target="low", split=fifths, drop=("bwt",))
+        ... )
+        >>> table.target.classes, dict(table.sizes)
+        (('0', '1'), {'train': 113, 'dev': 38, 'test': 38})
+    """
+    file = CsvFile(Path(path))
+    if Path(path).stat().st_size > _KEPT_BYTES:
+        return _table(file, config)
+    return _table(KeptCells(file.name, file.columns, file.decimal, tuple(file.chunks())), config)
+
+
+def sample_table(name: str, config: TableConfig) -> Table:
+    """Loads one of the tables that scikit-learn ships: real data, without network.
+
+    Args:
+        name: `breast_cancer`, `digits`, `iris` and `wine` have classes, `diabetes` a number. The
+            column to predict is called `target`.
+        config: How it is read.
+
+    Returns:
+        The table, of the same type as one from a file.
+
+    Raises:
+        UsageError: There is no sample of that name.
+        DataError: As `load_table`.
+
+    Example:
+        >>> tenths = SplitConfig(dev=0.1, test=0.1, seed=0)
+        >>> sample_table("iris", TableConfig(target="target", split=tenths)).target.classes
+        ('setosa', 'versicolor', 'virginica')
+    """
+    if name not in SAMPLE_TABLES:
+        raise UsageError(
+            f"there is no sample table {name!r}",
+            ", ".join(SAMPLE_TABLES),
+            nearest(name, SAMPLE_TABLES) or "name one of these",
+        )
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    classes = bunch.get("target_names")
+    targets = bunch.target if classes is None else np.asarray(classes)[bunch.target]
+    columns = [*bunch.data.T.tolist(), targets.tolist()]
+    names = (*map(str, bunch.feature_names), "target")
+    # repr, since it is read back exactly.
+    texts = [[cell if isinstance(cell, str) else repr(cell) for cell in cells] for cells in columns]
+    rows = Chunk(range(1, len(targets) + 1), dict(zip(names, texts, strict=True)))
+    return _table(KeptCells(f"the sample table {name!r}", names, ".", (rows,)), config)
+
+
+def _table(source: Cells, config: TableConfig) -> Table:
+    surveys = _surveyed(source, config)
+    columns = tuple(_column(survey, source, config) for survey in surveys.values())
+    target = surveys[config.target]
+    classes, label_of = _classes(target, source, config)
+    counts = _label_counts(target, classes, label_of)
+    rows = TableRows(source, config.target, label_of, counts, config.split)
+    if config.group is not None:
+        rows = rows.grouped(config.group)
+    fitted = _fitted(rows, _plan(columns, surveys, source, config))
+    mean, deviation = (0.0, 1.0) if classes else fitted.target_scale
+    return Table(
+        columns=columns,
+        target=Target(config.target, classes, mean, deviation),
+        sizes=dict(zip(SPLITS, fitted.counts.sum(axis=1).tolist(), strict=True)),
+        encoder=fitted.encoder,
+        notes=(
+            *_column_notes(columns, surveys, target, classes),
+            *absent_notes(fitted.counts, classes),
+            *_leak_notes(fitted, config, classes=bool(classes)),
+        ),
+        _rows=rows,
+    )
+
+
+def _surveyed(source: Cells, config: TableConfig) -> dict[str, ColumnSurvey]:
+    """The first reading."""
+    grouped = () if config.group is None else (config.group,)
+    for name in (config.target, *grouped, *config.drop, *config.kinds):
+        if name not in source.columns:
+            raise DataError(
+                f"{source.name} has no column {name!r}",
+                f"one of its columns: {shown(source.columns, most=12)}",
+                nearest(name, source.columns) or "check the name",
+            )
+    surveys = {name: ColumnSurvey(name, source.decimal) for name in source.columns}
+    for chunk in source.chunks():
+        for name, survey in surveys.items():
+            survey.add(chunk.cells[name], chunk.lines)
+    if not surveys[config.target].values:
+        rows = surveys[config.target].missing
+        raise DataError(
+            f"none of the {rows} rows of {source.name} has a {config.target!r}",
+            "rows with a value in the column to predict",
+            "add rows, or name another target",
+        )
+    return surveys
+
+
+def _column(survey: ColumnSurvey, source: Cells, config: TableConfig) -> Column:
+    if survey.name == config.target:
+        return Column(survey.name, _target_kind(survey, config), survey.missing, "target")
+    kind = config.kinds.get(survey.name, survey.kind)
+    if survey.name == config.group:
+        return Column(survey.name, kind, survey.missing, "group")
+    if survey.name in config.drop or kind in ("id", "constant"):
+        return Column(survey.name, kind, survey.missing, "left out")
+    survey.refuse(kind, source.name)
+    return Column(survey.name, kind, survey.missing, "input")
+
+
+def _target_kind(survey: ColumnSurvey, config: TableConfig) -> Literal["number", "category"]:
+    """Whether the target is a number or classes."""
+    kind = config.kinds.get(survey.name, survey.kind)
+    if survey.name not in config.kinds and survey.numbers == survey.values:
+        kind = "category" if survey.is_whole and survey.has_few else "number"
+    return "number" if kind in ("number", "date") else "category"
+
+
+def _classes(
+    survey: ColumnSurvey, source: Cells, config: TableConfig
+) -> tuple[tuple[str, ...], dict[str, int] | None]:
+    """The target's classes, and the class of each cell; none and `None` for a number."""
+    only = list(survey.counts or ())
+    if len(only) == 1:
+        raise DataError(
+            f"the column {survey.name!r} of {source.name} has one value only: {only[0]!r}",
+            "at least two classes, or numbers that differ",
+            "add rows of another class, or name another target",
+        )
+    kind = _target_kind(survey, config)
+    survey.refuse(kind, source.name)
+    if kind == "number":
+        return (), None
+    class_of = {
+        cell: str(int(number_of(cell, source.decimal))) if survey.is_whole else cell
+        for cell in survey.counts or {}
+    }
+    classes = sorted(set(class_of.values()), key=int if survey.is_whole else str)
+    return tuple(classes), {cell: classes.index(name) for cell, name in class_of.items()}
+
+
+def _label_counts(
+    survey: ColumnSurvey, classes: tuple[str, ...], label_of: Mapping[str, int] | None
+) -> NDArray[np.int64]:
+    if label_of is None or survey.counts is None:
+        return np.array([survey.values])
+    counts = np.zeros(len(classes), np.int64)
+    for cell, count in survey.counts.items():
+        counts[label_of[cell]] += count
+    return counts
+
+
+def _plan(
+    columns: tuple[Column, ...],
+    surveys: Mapping[str, ColumnSurvey],
+    source: Cells,
+    config: TableConfig,
+) -> Plan:
+    inputs = [column for column in columns if column.use == "input"]
+    if not inputs:
+        raise DataError(
+            f"no column of {source.name} is left to predict {config.target!r} from",
+            "at least one column of numbers, dates, categories or text",
+            "say kinds={...} for a column that was left out wrongly",
+        )
+
+    def of(*kinds: Kind) -> tuple[str, ...]:
+        return tuple(column.name for column in inputs if column.kind in kinds)
+
+    return Plan(
+        numbers=of("number", "date"),
+        dates={name: str(surveys[name].date_form) for name in of("date")},
+        categories=of("category"),
+        texts=of("text"),
+        decimal=source.decimal,
+        tokens=config.tokens,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """What the second reading found.
+
+    Args:
+        encoder: What was learned.
+        counts: How many rows of each label each split has.
+        target_scale: Mean and standard deviation of the target in training.
+        sample: Some training rows and their target values.
+    """
+
+    encoder: Encoder
+    counts: NDArray[np.int64]
+    target_scale: tuple[float, float]
+    sample: tuple[dict[str, list[str]], NDArray[np.float64]]
+
+
+def _fitted(rows: TableRows, plan: Plan) -> _Fitted:
+    """The second reading."""
+    fit, target = EncoderFit(plan), Moments(1)
+    counts = np.zeros((len(SPLITS), len(rows.counts)), np.int64)
+    random = np.random.default_rng(rows.seed)
+    rate = ROWS / rows.counts.sum()
+    sample: dict[str, list[str]] = {name: [] for name in rows.source.columns}
+    sampled = []
+    for dealt in rows.dealt():
+        counts += count_labels(dealt.of, dealt.labels, len(rows.counts))
+        cells, values = dealt.of_split("train")
+        fit.add(cells)
+        target.add(values[:, None])
+        some = np.flatnonzero(random.random(len(values)) < rate)
+        for name, column in take_cells(cells, some).items():
+            sample[name] += column
+        sampled.append(values[some])
+    scale = (float(target.mean[0]), float(target.deviation[0]))
+    return _Fitted(fit.done(), counts, scale, (sample, np.concatenate(sampled)))
+
+
+def _column_notes(
+    columns: tuple[Column, ...],
+    surveys: Mapping[str, ColumnSurvey],
+    target: ColumnSurvey,
+    classes: tuple[str, ...],
+) -> Iterator[str]:
+    if target.missing:
+        yield f"{target.missing:,} rows have no {target.name!r} and were left out"
+    if classes and target.numbers == target.values:
+        yield (
+            f"{target.name!r} is read as {len(classes)} classes; "
+            f"kinds={{{target.name!r}: 'number'}} reads it as a number"
+        )
+    for column in columns:
+        if column.use == "left out" and column.kind == "constant":
+            yield f"{column.name!r} was left out: it has one value only"
+        elif column.use == "left out" and column.kind == "id":
+            yield f"{column.name!r} was left out: it names rows, nearly each has its own"
+        elif column.use == "input" and column.missing:
+            total = column.missing + surveys[column.name].values
+            yield f"{column.name!r} is missing in {column.missing:,} of {total:,} rows"
+
+
+def _leak_notes(fitted: _Fitted, config: TableConfig, *, classes: bool) -> Iterator[str]:
+    cells, values = fitted.sample
+    inputs = dict(fitted.encoder.encode(cells))
+    numbers = inputs.pop(NUMBERS, np.zeros((len(values), 0))).T
+    columns = dict(zip(fitted.encoder.numbers, numbers, strict=True))
+    columns |= {name: array for name, array in inputs.items() if array.ndim == 1}
+    for name, score in leaking_columns(columns, values, classes=classes).items():
+        column = name.removesuffix(f" {MISSING}") if name not in cells else name
+        yield (
+            f"{name!r} alone tells {config.target!r}, to {score:.1%}: "
+            f"if it was made from it, leave it out: drop=({column!r},)"
+        )
