@@ -65,8 +65,10 @@ class Course:
             best: Whether it is better than those before.
         """
         self.history.append({name: float(value) for name, value in logs.items()})
-        self.steps.append(int(self.model.optimizer.iterations))
-        self.rates.append(float(self.model.optimizer.learning_rate))
+        # A variable that several processes share is no number by itself.
+        optimizer = self.model.optimizer
+        self.steps.append(int(keras.ops.convert_to_numpy(optimizer.iterations)))
+        self.rates.append(float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
         self.stopped = bool(self.model.stop_training)
         if best:
             self.best, self.best_epoch = self.model.get_weights(), len(self.history) - 1

@@ -11,13 +11,14 @@ A run's folder holds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal, final
 
 import keras
 import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator
 from keras.src.utils.python_utils import is_default
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from rich.console import Console
@@ -158,19 +159,61 @@ def fit(
         >>> fitted.history["loss"][fitted.best_epoch]  # doctest: +SKIP
     """
     _check(model, run, resume=resume)
+    return train(
+        model, data, config, run, validation, resume=resume, console=console, callbacks=callbacks
+    )
+
+
+def _keras_fit(model: keras.Model, dataset: tf.data.Dataset, **given: Any) -> None:
+    model.fit(dataset, shuffle=False, verbose=0, **given)
+
+
+def train(
+    model: keras.Model,
+    data: Data,
+    config: FitConfig,
+    run: Path | None,
+    validation: Data | None,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    loop: Callable[..., None] = _keras_fit,
+    beside: Path | None = None,
+) -> Fitted:
+    """What `fit` does, with any loop over epochs in the place of Keras' own.
+
+    Args:
+        model: See `fit`, as for all that is not said here.
+        data: See `fit`.
+        config: See `fit`.
+        run: See `fit`.
+        validation: See `fit`.
+        resume: See `fit`.
+        console: See `fit`.
+        callbacks: See `fit`.
+        loop: Takes the model, the dataset, and `validation_data`, `initial_epoch`, `epochs` and
+            `callbacks` as `keras.Model.fit` does.
+        beside: Folder that another process writes the same training to, whose checkpoint, if
+            there is one, is gone on from.
+    """
     if config.deterministic:
         repeat_exactly()
     keras.utils.set_random_seed(config.seed)
+    # Checkpoints hold it, and where several processes train, all of them must make a variable.
+    global_seed_generator()
     dataset = EpochDataset(_epochs(data, config))
     held_out = None if validation is None else _held_out(validation, config.batch_size)
     _prepare(model, dataset, config, callbacks)
-    training = _Training(config, dataset, held_out, console, callbacks)
+    training = _Training(config, dataset, held_out, console, callbacks, loop)
+    course = Course(model, run)
     with computing_in(model, config.precision):
-        course = (
-            training.complete(Course(model), None)
-            if run is None
-            else training.complete_in(run, Course(model, run), resume=resume)
-        )
+        if run is not None:
+            training.complete_in(run, course, resume=resume)
+        else:
+            if beside is not None and (beside / LAST).exists():
+                course.restore(beside)
+            training.complete(course, None)
     if config.restore_best:
         model.set_weights(course.best)
     if run is not None:
@@ -187,6 +230,7 @@ class _Training:
     held_out: tf.data.Dataset | None
     console: Console | None
     callbacks: Sequence[keras.callbacks.Callback]
+    loop: Callable[..., None]
 
     @property
     def asked(self) -> FitRun:
@@ -194,12 +238,12 @@ class _Training:
         batch = ", ".join(f"{tuple(part.shape)} {part.dtype.name}" for part in parts)
         return FitRun(config=self.config, data=f"{_batches(self.dataset)} batches of {batch}")
 
-    def complete_in(self, run: Path, course: Course, *, resume: bool) -> Course:
+    def complete_in(self, run: Path, course: Course, *, resume: bool) -> None:
         """Trains what is left of the run of a folder."""
         asked = open_run(self.asked, run / RECIPE, resume=resume)
         if asked.finished:
             course.restore(run)
-            return course
+            return
         configuration = self.config.model_dump(mode="json") | {"data": asked.data}
         layers = describe_layers(course.model)
         with record_in(run, configuration=configuration, structure=layers) as record:
@@ -207,23 +251,21 @@ class _Training:
                 course.restore(run)
             else:
                 course.save()  # first weights, which another process might draw differently
-            return self.complete(course, record)
+            self.complete(course, record)
 
-    def complete(self, course: Course, record: RunWriter | None) -> Course:
+    def complete(self, course: Course, record: RunWriter | None) -> None:
         """Trains the epochs that are left."""
         if course.stopped or len(course.history) == self.config.epochs:
-            return course
+            return
         with TrainingProgress(self.console) as bar:
-            course.model.fit(
+            self.loop(
+                course.model,
                 self.dataset,
                 validation_data=self.held_out,
                 initial_epoch=len(course.history),
                 epochs=self.config.epochs,
-                shuffle=False,
-                verbose=0,
                 callbacks=[*self._around(course, record), *([bar] if self.console else [])],
             )
-        return course
 
     def _around(self, course: Course, record: RunWriter | None) -> list[keras.callbacks.Callback]:
         """The user's callbacks and ours, of which the last sees what all others have done."""

@@ -109,7 +109,8 @@ class TrainingProgress(keras.callbacks.Callback):
         metrics = {k: v for k, v in (logs or {}).items() if isinstance(v, float)}
         facts = [f"{name} {value:.4g}" for name, value in metrics.items()]
         if "learning_rate" not in metrics:
-            facts.append(f"lr {float(self.model.optimizer.learning_rate):.1e}")
+            rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+            facts.append(f"lr {float(rate):.1e}")
         seconds = self.last - self.first
         if seconds > 0:
             speed = (self.steps - self.timed) * self.per_step / seconds
