@@ -70,6 +70,10 @@ class RunError(GatescopeError, ValueError):
     """A folder is no run, or its record cannot be read, written or deleted."""
 
 
+class WorkerError(GatescopeError, RuntimeError):
+    """A process that trains together with others ended before its time."""
+
+
 class TraceError(GatescopeError, ValueError):
     """A network cannot be traced on this batch, or a trace does not hold what is asked of it."""
 

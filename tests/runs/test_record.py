@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from written_runs import LAYERS, STATISTICS, fill, record
 
+from gatescope.errors import RunError
 from gatescope.runs import record as module
 from gatescope.runs.open import open_run
-from gatescope.runs.record import safe_name, start_run
+from gatescope.runs.record import record_in, safe_name, start_run
 
 
 def test_a_run_is_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -353,3 +354,35 @@ def test_a_configuration_stays_readable_for_other_programs(tmp_path: Path) -> No
         writer = start_run(tmp_path, "x", configuration={"é": {1: {2}}})
         writer.finish("finished")
     assert json.loads(json.dumps(open_run(writer.folder).configuration)) == {"é": {"1": [2]}}
+
+
+def test_a_folder_of_the_callers_is_recorded_in_and_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "last.safetensors").write_bytes(b"stays")
+    with pytest.raises(OSError), record_in(tmp_path, configuration={"epochs": 2}) as run:
+        run.metrics(step=4, epoch=0, values={"loss": 2.0})
+        raise OSError("the first life ends")
+    failed = open_run(tmp_path)
+    assert (failed.status, failed.error) == ("failed", "OSError: the first life ends")
+    with record_in(tmp_path, configuration={"epochs": 2}) as run:
+        assert open_run(tmp_path).status == "running"
+        run.metrics(step=9, epoch=1, values={"loss": 1.0})
+    whole = open_run(tmp_path)
+    assert (whole.status, whole.error, whole.name) == ("finished", None, tmp_path.name)
+    assert whole.configuration == {"epochs": 2}
+    assert whole.metrics["loss"].tolist() == [2.0, 1.0]
+    assert (tmp_path / "last.safetensors").read_bytes() == b"stays"
+
+
+def test_a_folder_that_another_training_records_in_is_refused(tmp_path: Path) -> None:
+    refused = pytest.raises(RunError, match="another training writes into")
+    with record_in(tmp_path, configuration={}), refused:
+        record_in(tmp_path, configuration={})
+    assert open_run(tmp_path).status == "finished"
+
+
+def test_a_folder_that_is_missing_costs_the_record_and_not_the_training(tmp_path: Path) -> None:
+    with pytest.warns(RuntimeWarning, match="records nothing of this training"):
+        run = record_in(tmp_path / "nowhere", configuration={})
+    run.metrics(step=0, epoch=0, values={"loss": 1.0})
+    run.finish("finished")
+    assert not run.begun

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -30,6 +30,7 @@ class _Frame:
     x_ticks: NDArray[np.float64]
     y_ticks: NDArray[np.float64]
     x_range: tuple[float, float]
+    log_x: bool
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -40,7 +41,9 @@ class _Frame:
         return float(_TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM))
 
 
-def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str) -> Html:
+def line_chart(
+    series: Sequence[Series], *, title: str, x_label: str, y_label: str, log_x: bool = False
+) -> Html:
     """Draws series over one pair of axes.
 
     Lines differ in colour and in dashes; the legend gives each one's last value. Long series are
@@ -51,6 +54,7 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
         title: What the chart shows.
         x_label: Name and unit of the horizontal axis.
         y_label: Name and unit of the vertical axis.
+        log_x: Whether the horizontal axis counts powers of ten; positions must be above 0.
 
     Returns:
         A `figure` element.
@@ -63,7 +67,9 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
     drawable = [line for line in series if any(map(math.isfinite, line.y))]
     if not drawable:
         return element("figure", caption, element("p", escape("No values yet.")), class_="chart")
-    frame = _fit(drawable)
+    if log_x:
+        drawable = [replace(line, x=np.log10(line.x).tolist()) for line in drawable]
+    frame = _fit(drawable, log_x=log_x)
     drawing = element(
         "svg",
         *_axes(frame, x_label, y_label),
@@ -76,7 +82,7 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
     return element("figure", caption, legend, drawing, class_="chart")
 
 
-def _fit(series: Sequence[Series]) -> _Frame:
+def _fit(series: Sequence[Series], *, log_x: bool) -> _Frame:
     x, y = (
         np.concatenate([np.asarray(getattr(line, axis), np.float64) for line in series])
         for axis in ("x", "y")
@@ -85,11 +91,11 @@ def _fit(series: Sequence[Series]) -> _Frame:
     low, high = float(x.min()), float(x.max())
     if low == high:
         low, high = low - 0.5, high + 0.5
-    whole = bool((x == np.round(x)).all())  # no epoch 1.5
+    whole = log_x or bool((x == np.round(x)).all())  # no epoch 1.5
     x_ticks = _ticks(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole), low, high)
     y_ticks = _ticks(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]), y.min(), y.max())
     inside = (x_ticks >= low) & (x_ticks <= high)
-    return _Frame(x_ticks[inside], y_ticks, (low, high))
+    return _Frame(x_ticks[inside], y_ticks, (low, high), log_x)
 
 
 def _ticks(locator: MaxNLocator, low: float, high: float) -> NDArray[np.float64]:
@@ -106,7 +112,8 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Html]:
     for value in frame.x_ticks.tolist():
         x = frame.x(value)
         parts.append(element("path", d=f"M{x:.1f} {foot}v4", class_="tick"))
-        parts.append(_text(x, foot + 17, _number(value), "middle"))
+        text = f"{10**value:g}" if frame.log_x else _number(value)
+        parts.append(_text(x, foot + 17, text, "middle"))
     return parts
 
 

@@ -87,6 +87,36 @@ def start_run(
     return writer
 
 
+def record_in(
+    folder: Path,
+    *,
+    configuration: Mapping[str, object],
+    structure: Sequence[Mapping[str, object]] = (),
+) -> RunWriter:
+    """Records a training in a folder of the caller's, behind what an earlier life of it recorded.
+
+    Where nothing can be written, it warns once and returns a writer that records nothing.
+
+    Args:
+        folder: The folder; it must exist, and may hold what else a training leaves.
+        configuration: What the training was asked to do.
+        structure: The layers of the model, each with at least a `name`.
+
+    Returns:
+        The writer, best used in a `with` block, which finishes the run whatever happens in it.
+
+    Raises:
+        RunError: Another training writes into the folder.
+
+    Example:
+        >>> with record_in(Path("runs/digits"), configuration={}) as run:  # doctest: +SKIP
+        ...     run.metrics(step=0, epoch=0, values={"loss": 2.3})
+    """
+    writer = RunWriter(folder.parent, tensorboard=True)
+    writer._go_on(folder, lambda: _facts(folder.name, configuration, None, (), structure))
+    return writer
+
+
 def not_begun() -> Mapping[Path, str]:
     """The folders in which this process could record nothing of a training, and why."""
     return _NOT_BEGUN
@@ -310,6 +340,22 @@ class RunWriter:
                 self._lock = None
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+        atexit.register(self._exit)
+        self._thread.start()
+
+    def _go_on(self, folder: Path, facts: Callable[[], Mapping[str, object]]) -> None:
+        """Takes a folder that exists; what is in it stays, whatever fails."""
+        self.folder = folder
+        try:
+            self._lock = Lock(folder)
+            if not (folder / DATABASE).exists():
+                _create(folder, [Fact(key, to_json(value)) for key, value in facts().items()])
+            again = {"status": "running", "error": None, "pid": os.getpid()}
+            with closing(connect(folder / DATABASE)) as connection:
+                write_rows(connection, [Fact(key, to_json(again[key])) for key in again])
+        except (sqlite3.Error, OSError) as error:
+            self._stop(error)
+            return
         atexit.register(self._exit)
         self._thread.start()
 

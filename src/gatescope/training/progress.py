@@ -73,9 +73,10 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         now = time.monotonic()
+        done = min(batch + 1, self.params["steps"] or batch + 1)  # An execution may end early.
         if not self.steps:  # Speed leaves the first step out, which compiles.
-            self.first, self.timed = now, batch + 1
-        self.steps, self.last = max(self.steps, batch + 1), now
+            self.first, self.timed = now, done
+        self.steps, self.last = max(self.steps, done), now
         if self.bars and now >= self.next_update:
             self.next_update = now + 1 / _UPDATES_PER_SECOND
             self._update(self._facts(logs))
@@ -108,7 +109,8 @@ class TrainingProgress(keras.callbacks.Callback):
         metrics = {k: v for k, v in (logs or {}).items() if isinstance(v, float)}
         facts = [f"{name} {value:.4g}" for name, value in metrics.items()]
         if "learning_rate" not in metrics:
-            facts.append(f"lr {float(self.model.optimizer.learning_rate):.1e}")
+            rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+            facts.append(f"lr {float(rate):.1e}")
         seconds = self.last - self.first
         if seconds > 0:
             speed = (self.steps - self.timed) * self.per_step / seconds
