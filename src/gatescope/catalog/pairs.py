@@ -106,9 +106,8 @@ def pairs_for(target: Target) -> tuple[Pair, ...]:
     )
 
 
-_KIN_OF_RELU = frozenset(
-    "relu leaky_relu relu6 elu celu gelu silu hard_silu mish softplus squareplus sparse_plus".split()
-)
+_SMOOTH_RELUS = {"elu", "celu", "gelu", "silu", "mish", "softplus", "squareplus", "sparse_plus"}
+_KIN_OF_RELU = {"relu", "leaky_relu", "relu6", "hard_silu"} | _SMOOTH_RELUS
 
 
 def initializer_for(activation: str) -> str:

@@ -53,9 +53,7 @@ class _LocallyConnected(keras.layers.Layer):
             name="kernel",
         )
         if self.use_bias:
-            self.bias = self.add_weight(
-                (positions, self.filters), initializer="zeros", name="bias"
-            )
+            self.bias = self.add_weight((positions, self.filters), initializer="zeros", name="bias")
 
     def _first_kernel(self, shape: tuple[int, int, int], dtype: str | None = None) -> Any:
         """Draws each position by itself, or an initializer would count all of them as inputs."""

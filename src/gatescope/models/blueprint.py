@@ -118,10 +118,12 @@ class Blueprint:
     ) -> ConfigurationError:
         slid = window(settings)
         if slid is None:
-            return ConfigurationError(f"{name}: {misfit.happened}", misfit.expected, misfit.fix)
+            return ConfigurationError(
+                f"layer {name}: {misfit.happened}", misfit.expected, misfit.fix
+            )
         path = self._path(inputs[0])
         return ConfigurationError(
-            f"{name}: {misfit.happened}, which is what is left there: {_way(path)}",
+            f"layer {name}: {misfit.happened}: {_way(path)}",
             f"{misfit.expected} before {name}",
             f"{_least(path, slid)} as {path[0].name}, or fewer layers that shrink it",
         )

@@ -1,4 +1,4 @@
-"""What dense, convolutional and recurrent networks have in common: inputs, dense layers, outputs."""
+"""What dense, convolutional and recurrent networks share: inputs, dense layers, outputs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from gatescope.catalog.lookup import find
 from gatescope.catalog.initializers import INITIALIZERS
+from gatescope.catalog.lookup import find
 from gatescope.catalog.pairs import initializer_for
 from gatescope.models.blueprint import Blueprint, Row
 from gatescope.models.heads import InputConfig, OutputConfig, answer
@@ -104,8 +104,8 @@ class NetworkConfig(BaseModel, ABC):
         return self
 
     @property
-    def units(self) -> tuple[int, ...]:
-        """Of each dense layer."""
+    def widths(self) -> tuple[int, ...]:
+        """Units of each dense layer."""
         if isinstance(self.hidden, Depth):
             return (self.hidden.width,) * self.hidden.depth
         return self.hidden
@@ -151,11 +151,11 @@ def finish(blueprint: Blueprint, vectors: Sequence[Row], config: NetworkConfig) 
 
 
 def _plain(blueprint: Blueprint, x: Row, config: NetworkConfig) -> Row:
-    for place, units in enumerate(config.units, 1):
+    for place, units in enumerate(config.widths, 1):
         fused = {} if config.normalization else {"activation": config.activation}
         x = _dense(blueprint, x, config, place, units, **fused)
         if config.normalization:
-            x = normalized(blueprint, x, config.normalization, str(place))
+            x = normalized(blueprint, x, config.normalization, f"normalization_{place}")
             x = activated(blueprint, x, config, str(place))
         x = _dropped(blueprint, x, config, place)
     return x
@@ -163,7 +163,7 @@ def _plain(blueprint: Blueprint, x: Row, config: NetworkConfig) -> Row:
 
 def _residual(blueprint: Blueprint, x: Row, config: NetworkConfig) -> Row:
     """A first layer to the width, then layers that each add something to what they get."""
-    for place, units in enumerate(config.units, 1):
+    for place, units in enumerate(config.widths, 1):
         if place == 1:
             x = _dense(blueprint, x, config, place, units)
             continue
@@ -175,12 +175,12 @@ def _residual(blueprint: Blueprint, x: Row, config: NetworkConfig) -> Row:
             settings = {"units": units, "use_bias": False, **config.weights()}
             x = blueprint.layer("Dense", f"shortcut_{place}", x, **settings)
         x = blueprint.layer("Add", f"add_{place}", x, way)
-    return _prepared(blueprint, x, config, "end") if config.units else x
+    return _prepared(blueprint, x, config, "end") if config.widths else x
 
 
 def _prepared(blueprint: Blueprint, x: Row, config: NetworkConfig, place: str) -> Row:
     if config.normalization:
-        x = normalized(blueprint, x, config.normalization, place)
+        x = normalized(blueprint, x, config.normalization, f"normalization_{place}")
     return activated(blueprint, x, config, place)
 
 
@@ -210,9 +210,9 @@ def _dropped(blueprint: Blueprint, x: Row, config: NetworkConfig, place: int) ->
     return blueprint.layer(kind, f"dropout_{place}", x, rate=config.dropout)
 
 
-def normalized(blueprint: Blueprint, x: Row, normalization: Normalization, place: str) -> Row:
+def normalized(blueprint: Blueprint, x: Row, normalization: Normalization, name: str) -> Row:
     """Draws a normalization."""
-    return blueprint.layer(_NORMALIZATIONS[normalization], f"normalization_{place}", x)
+    return blueprint.layer(_NORMALIZATIONS[normalization], name, x)
 
 
 def activated(blueprint: Blueprint, x: Row, config: NetworkConfig, place: str) -> Row:
