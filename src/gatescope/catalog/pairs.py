@@ -1,8 +1,12 @@
-"""Which last activation goes with which loss and which labels: one row each."""
+"""What goes with what: last activation, loss and labels, one row each; hidden activation, start."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+Target = Literal["number", "numbers", "binary", "classes", "labels"]
 
 
 class Pair(NamedTuple):
@@ -70,3 +74,52 @@ def pairs_of(name: str) -> tuple[Pair, ...]:
         ['poisson']
     """
     return tuple(pair for pair in PAIRS if name in (pair.activation, pair.loss))
+
+
+_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "number": ("numbers",),
+        "numbers": ("numbers", "vectors"),
+        "binary": ("0 or 1", "−1 or 1"),
+        "classes": ("whole numbers from 0", "one-hot", "probabilities"),
+        "labels": ("0 or 1", "−1 or 1", "masks"),
+    }
+)
+"""How the labels of each kind of target begin, the usual ones first."""
+
+
+def pairs_for(target: Target) -> tuple[Pair, ...]:
+    """The pairs for a kind of target that need nothing more, the usual one first.
+
+    Args:
+        target: A number or several; yes or no; one class of several; any of several labels.
+
+    Example:
+        >>> pairs_for("classes")[0][:2]
+        ('softmax', 'sparse_categorical_crossentropy')
+    """
+    return tuple(
+        pair
+        for labels in _FOR[target]
+        for pair in PAIRS
+        if pair.labels.startswith(labels) and not pair.needs
+    )
+
+
+_SMOOTH_RELUS = {"elu", "celu", "gelu", "silu", "mish", "softplus", "squareplus", "sparse_plus"}
+_KIN_OF_RELU = {"relu", "leaky_relu", "relu6", "hard_silu"} | _SMOOTH_RELUS
+
+
+def initializer_for(activation: str) -> str:
+    """The initializer that keeps signals as strong as they came, by the activation behind it.
+
+    Args:
+        activation: As the catalog spells it.
+
+    Example:
+        >>> initializer_for("relu"), initializer_for("tanh"), initializer_for("selu")
+        ('he_normal', 'glorot_uniform', 'lecun_normal')
+    """
+    if activation in _KIN_OF_RELU:
+        return "he_normal"
+    return "lecun_normal" if activation == "selu" else "glorot_uniform"
