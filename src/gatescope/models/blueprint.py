@@ -6,6 +6,7 @@ Drawn as one writes a Keras functional model, and checked while it is drawn, wit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,17 @@ class Blueprint:
         return sum(row.trainable for row in self.rows)
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Row:
-        """Begins with an input."""
+        """Begins with an input.
+
+        Raises:
+            ConfigurationError: Its name is taken, by a layer or by what Keras makes masks with.
+        """
+        if re.fullmatch(r"(any|not_equal)(_\d+)?", name):
+            raise ConfigurationError(
+                f"an input is called {name!r}, as Keras calls what finds padding",
+                "a name of its own",
+                f"call it {name}_input",
+            )
         return self._kept(Row(name, INPUT, {"shape": shape, "dtype": dtype}, (), shape, 0, 0))
 
     def layer(self, kind: str, name: str, *inputs: Row, **settings: Any) -> Row:
@@ -153,13 +164,13 @@ class Blueprint:
 
 def _way(path: Sequence[Row]) -> str:
     """How the positions of the input became so few: `photo 28×28 → pool_1 14×14`."""
-    told = [path[0]]
-    told += [row for row, before in zip(path[1:], path, strict=False) if _moves(row, before)]
-    return " → ".join(f"{row.name} {sides(row.shape[:-1])}" for row in told)
-
-
-def _moves(row: Row, before: Row) -> bool:
-    return len(row.shape) == len(before.shape) and row.shape[:-1] != before.shape[:-1]
+    maps = [row for row in path if len(row.shape) == len(path[-1].shape)]
+    moved = (
+        row
+        for row, before in zip(maps[1:], maps, strict=False)
+        if row.shape[:-1] != before.shape[:-1]
+    )
+    return " → ".join(f"{row.name} {sides(row.shape[:-1])}" for row in (maps[0], *moved))
 
 
 def _least(path: Sequence[Row], last: Window) -> str:
