@@ -1,11 +1,13 @@
-"""The fused optimizer against Keras' own."""
+"""Optimizers by name, and the fused one against Keras' own."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 
-from gatescope.training.optimizers import FusedAdamW, averaged
+from gatescope.catalog.optimizers import OPTIMIZERS
+from gatescope.training.optimizers import FusedAdamW, OptimizerConfig, averaged
 
 SETTINGS = {"weight_decay": 0.1, "global_clipnorm": 0.5, "beta_1": 0.8, "epsilon": 1e-3}
 
@@ -68,3 +70,35 @@ def test_steps_on_slowed_variables_are_smaller(amsgrad):
     optimizer.apply([tf.constant([2.0])] * 2, weights)
     fast, slow = (1 - float(weight.numpy()[0]) for weight in weights)
     assert (fast, slow) == pytest.approx((0.1, 0.025), rel=1e-3)
+
+
+def test_an_optimizer_is_made_by_name_with_its_settings():
+    config = OptimizerConfig(name="SGD", learning_rate=0.5, settings={"momentum": 0.9})
+    made = config.make(clip_norm=2.0)
+    assert type(made) is keras.optimizers.SGD
+    assert (float(made.learning_rate), made.momentum, made.global_clipnorm) == (0.5, 0.9, 2.0)
+    schedule = keras.optimizers.schedules.CosineDecay(0.25, 10)
+    assert float(config.make(schedule).learning_rate) == 0.25
+
+
+BY_NAME = sorted(set(OPTIMIZERS) - {"loss_scale_optimizer", "multi_optimizer"})
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_optimizer_of_the_catalog_can_be_made(name):
+    assert isinstance(OptimizerConfig(name=name).make(), keras.Optimizer)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"name": "adm"}, r"there is no optimizer 'adm'[\s\S]*did you mean 'adam'"),
+        ({"name": "multi_optimizer"}, "cannot be chosen by name"),
+        ({"settings": {"beta1": 0.9}}, r"adam has no setting 'beta1'[\s\S]*did you mean 'beta_1'"),
+        ({"settings": {"learning_rate": 1.0}}, "has no setting 'learning_rate'"),
+        ({"learning_rate": 0}, "greater than 0"),
+    ],
+)
+def test_an_optimizer_that_there_is_not_is_refused(wrong, text):
+    with pytest.raises(ValidationError, match=text):
+        OptimizerConfig(**wrong)

@@ -1,10 +1,11 @@
 """The precision that is chosen for a processor."""
 
 import keras
+import numpy as np
 import pytest
 
 from gatescope.training import precision
-from gatescope.training.precision import dtype_policy, multiplies_bfloat16
+from gatescope.training.precision import computing_in, dtype_policy, multiplies_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,37 @@ def test_layers_are_built_in_it_and_then_as_before(monkeypatch, asked, has, poli
         assert keras.layers.Dense(1).dtype_policy.name == policy
         raise KeyboardInterrupt
     assert keras.config.dtype_policy() == before
+
+
+def convolution():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def dtypes(model):
+    return [layer.compute_dtype for layer in model.layers]
+
+
+def test_a_built_model_computes_all_but_its_outputs_in_bfloat16_and_goes_back():
+    model = convolution()
+    with computing_in(model, "bfloat16"):
+        assert dtypes(model) == ["bfloat16", "bfloat16", "float32"]
+        assert {weight.dtype for weight in model.weights} == {"float32"}
+        assert keras.ops.dtype(model(np.zeros((1, 8, 8, 1)))) == "float32"
+    assert dtypes(model) == ["float32"] * 3
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_auto_lowers_convolutions_where_the_processor_is_able(able, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: able)
+    with computing_in(model := convolution(), "auto"):
+        assert dtypes(model)[0] == ("bfloat16" if able else "float32")
+    dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+    with computing_in(dense, "auto"):
+        assert dtypes(dense) == ["float32"] * 2

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from gatescope.report.series import Series
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 _CURVE, _SLOPE, _FLAT, _INK = "#1f5fa8", "#c8551b", "#8a8f98", "#2b2f36"
 _GREY = "#5b616b"
+_PATHS = ("#c8551b", "#1f5fa8", "#3c8c3c", "#8a3fa0", "#b0202e", "#2b2f36")
 _MOST_COLUMNS, _LONG_TITLE = 5, 32
+
+
+Grid: TypeAlias = tuple[Any, Any, Any]
+"""NumPy arrays: places of shapes (A,) and (B,), and heights of shape (A, B)."""
 
 
 class Drawing(NamedTuple):
@@ -82,6 +87,47 @@ def figure_of_many(title: str, note: str, drawings: Sequence[Drawing], kind: str
             _draw_small(axes, drawing)
         for axes in grid[len(drawings) :]:
             axes.set_axis_off()
+        return _packed(figure, kind)
+
+
+def figure_of_surface(
+    title: str, note: str, grid: Grid, paths: Mapping[str, Any], kind: str = "png"
+) -> bytes:
+    """Draws lines of equal loss, close together near the lowest, and paths.
+
+    Args:
+        title: Above it.
+        note: Below the title.
+        grid: Places along two directions and the loss at each pair of them; what is not finite
+            is left white.
+        paths: Places of each path, an array of shape (N, 2), by name.
+        kind: One of `FORMATS`.
+
+    Returns:
+        The content of a file.
+    """
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    a, b, losses = grid
+    losses = np.ma.masked_invalid(losses.T)
+    low, high = float(losses.min()), float(losses.max())
+    least = max((high - low) * 1e-2, 1e-12)  # what is lower than that is drawn as one
+    with mpl.rc_context(_style(9)):
+        figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+        figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left")
+        axes = figure.subplots()
+        axes.set_title(note, fontsize=9, loc="left", color=_GREY)
+        levels = low + np.geomspace(least, max(high - low, 2 * least), 16)
+        drawn = axes.contour(a, b, losses, levels, cmap="viridis", linewidths=1)
+        figure.colorbar(drawn, ax=axes, label="loss", format="%.3g")
+        for (name, path), colour in zip(paths.items(), _PATHS * 9, strict=False):
+            axes.plot(*path.T, "o-", color=colour, ms=2.5, lw=1.4, label=name)
+            axes.plot(*path[-1], "*", color=colour, ms=11)
+        if paths:
+            axes.legend(title="from the start to the star", frameon=False)
+        axes.set(xlabel="first direction", ylabel="second direction")
         return _packed(figure, kind)
 
 

@@ -162,12 +162,15 @@ def weighted(arrays: Arrays, class_weight: Literal["balanced"]) -> Arrays:
 def _batches(arrays: Arrays, size: int, order: Callable[[], tf.Tensor]) -> tf.data.Dataset:
     tensors = keras.tree.map_structure(tf.convert_to_tensor, arrays)
     steps = math.ceil(rows(arrays) / size)
+    whole = rows(arrays) // size
 
     def indices(_: tf.Tensor) -> tf.data.Dataset:
         ordered = order()
-        return tf.data.Dataset.range(steps).map(
-            lambda step: ordered[step * size : (step + 1) * size]
-        )
+        full = tf.reshape(ordered[: whole * size], (whole, size))
+        batches = tf.data.Dataset.from_tensor_slices(full)
+        if whole == steps:
+            return batches
+        return batches.concatenate(tf.data.Dataset.from_tensors(ordered[whole * size :]))
 
     def batch(chosen: tf.Tensor) -> Any:
         return keras.tree.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
