@@ -42,7 +42,9 @@ def check_command(line: str) -> str:
     words = shlex.split(plain)[1:]
     command, name = typer.main.get_command(app), []
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        name.append(words.pop(0))
+        own = name == ["train"] and (words[0] == "NAME" or words[0].endswith(".py"))
+        name.append("gate" if own else words[0])
+        words.pop(0)
         assert name[-1] in command.commands, f"{line}: there is no command {' '.join(name)}"
         command = command.commands[name[-1]]
     known = {"--help"}

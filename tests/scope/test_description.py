@@ -16,6 +16,6 @@ def test_variables_without_axes_are_described_as_others() -> None:
     model.compile("sgd", "mse")
     told = describe_model(model)
     first, second = told["layers"]  # type: ignore[misc]
-    assert [one["shape"] for one in first["weights"]][0] == []
+    assert first["weights"][0]["shape"] == []
     assert first["weights"][0]["mean"] == 3.5 and second["weights"][0]["shape"] == [4, 2]
     assert told["outputs"] == [second["name"]] and to_json(told)

@@ -15,6 +15,8 @@ from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.learn import learn
+from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
 from gatescope.cli.trace import trace
@@ -31,6 +33,8 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(caption)
 app.add_typer(train)
+app.add_typer(recipes)
+app.command()(learn)
 app.command()(evaluate)
 app.add_typer(data)
 app.command()(catalog)

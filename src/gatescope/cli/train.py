@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gatescope.cli.files import existing
+from gatescope.cli.recipes import add_recipe, add_recipes, own_recipe
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
 from gatescope.errors import UsageError
 
-train = typer.Typer(name="train", no_args_is_help=True, help="Train a network of your own.")
+
+class RecipeOrFile(TyperGroup):
+    """Commands by name; what ends in `.py` is a recipe of the user's own."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if not cmd_name.endswith(".py"):
+            return super().get_command(ctx, cmd_name)
+        one = typer.Typer(add_completion=False)
+        add_recipe(one, own_recipe(Path(cmd_name)))
+        return typer.main.get_command(one)
+
+
+train = typer.Typer(
+    name="train",
+    cls=RecipeOrFile,
+    no_args_is_help=True,
+    help="Train a recipe by its name, a copy of one by its file, or a captioner of your own.",
+)
+add_recipes(train)
 
 RunOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Where the run is kept; made if it is not there.")

@@ -5,7 +5,7 @@ All three builders take any number of both. This module loads no TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -301,9 +301,9 @@ def vector(blueprint: Blueprint, config: InputConfig) -> Row:
     return blueprint.layer("Flatten", f"{config.name}_flat", x)
 
 
-def answer(blueprint: Blueprint, x: Row, config: OutputConfig) -> None:
-    """Draws an output behind a vector."""
-    settings = {"units": config.units, "activation": config.pair.activation}
+def answer(blueprint: Blueprint, x: Row, config: OutputConfig, penalty: Mapping[str, Any]) -> None:
+    """Draws an output behind a vector, its kernel penalized as all others are."""
+    settings = {"units": config.units, "activation": config.pair.activation, **penalty}
     # In half precision a softmax and its logarithm would lose what they are about.
     blueprint.layer("Dense", config.name, x, **settings, dtype="float32")
     blueprint.outputs.append(config.name)

@@ -127,11 +127,18 @@ class NetworkConfig(BaseModel, ABC):
             start: The initializer, where it is not to be the usual one.
         """
         usual = start or self.initializer or initializer_for(self.activation)
-        settings: dict[str, Any] = {f"{prefix}_initializer": usual}
-        if self.l1 or self.l2:
-            penalty = {"class_name": "L1L2", "config": {"l1": self.l1, "l2": self.l2}}
-            settings[f"{prefix}_regularizer"] = penalty
-        return settings
+        return {f"{prefix}_initializer": usual, **self.penalty(prefix)}
+
+    def penalty(self, prefix: str = "kernel") -> dict[str, Any]:
+        """The setting of a layer that penalizes its kernel; nothing where there is no penalty.
+
+        Args:
+            prefix: Of the setting, as Keras spells it.
+        """
+        if not (self.l1 or self.l2):
+            return {}
+        config = {"l1": self.l1, "l2": self.l2}
+        return {f"{prefix}_regularizer": {"class_name": "L1L2", "config": config}}
 
     def branch_start(self, normalization: Normalization | None) -> str | None:
         """The initializer of the last kernel of a residual branch; None for the usual one."""
@@ -146,7 +153,7 @@ def finish(blueprint: Blueprint, vectors: Sequence[Row], config: NetworkConfig) 
     draw = _residual if config.residual else _plain
     x = draw(blueprint, x, config)
     for output in config.outputs:
-        answer(blueprint, x, output)
+        answer(blueprint, x, output, config.penalty())
     return blueprint
 
 

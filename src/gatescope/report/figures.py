@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gatescope.report.series import Series
 
 if TYPE_CHECKING:
@@ -182,3 +185,65 @@ def _packed(figure: Figure, kind: str) -> bytes:
     packed = io.BytesIO()
     figure.savefig(packed, format=kind, dpi=160)
     return packed.getvalue()
+
+
+class Surface(NamedTuple):
+    """A function of the plane, and samples of two or more classes on it.
+
+    Attributes:
+        title: Of the picture.
+        values: From 0 to 1, row by row from below.
+        limits: From where to where both axes go.
+        points: Samples, `(samples, 2)`.
+        classes: Of each sample, from 0.
+    """
+
+    title: str
+    values: NDArray[np.floating]
+    limits: tuple[float, float]
+    points: NDArray[np.floating]
+    classes: NDArray[np.integer]
+
+
+_MOST_IN_A_ROW = 4
+_ENDS = ("#2166ac", "#f7f7f7", "#b2182b")  # told apart by colour-blind readers, too
+
+
+def surfaces(drawings: Sequence[Surface]) -> NDArray[np.uint8]:
+    """Draws functions of the plane beside each other.
+
+    Args:
+        drawings: Each with its samples.
+
+    Returns:
+        An image, `(height, width, 3)`.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+    colours = LinearSegmentedColormap.from_list("two sides", _ENDS)
+    columns = min(len(drawings), _MOST_IN_A_ROW)
+    rows = ceil(len(drawings) / columns)
+    with mpl.rc_context(_style(9)):
+        figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained", dpi=110)
+        canvas = FigureCanvasAgg(figure)
+        every = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, drawing in zip(every, drawings, strict=False):
+            low, high = drawing.limits
+            extent = (low, high, low, high)
+            axes.imshow(drawing.values, cmap=colours, vmin=0, vmax=1, origin="lower", extent=extent)
+            axes.scatter(
+                *drawing.points.T,
+                c=drawing.classes,
+                cmap=colours,
+                s=9,
+                edgecolors="white",
+                linewidths=0.7,
+            )
+            axes.set(title=drawing.title, xticks=[], yticks=[])
+        for axes in every[len(drawings) :]:
+            axes.set_visible(False)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from math import ceil
 from types import TracebackType
 
 import keras
@@ -14,14 +15,16 @@ from rich.text import Text
 from gatescope.report.terminal import progress
 
 _UPDATES_PER_SECOND = 5
+_MOST_LINES = 60
 
 
 class TrainingProgress(keras.callbacks.Callback):
     """A bar with live loss, learning rate and speed, and one line for each finished epoch.
 
-    On a terminal the bar runs over all epochs of a `fit`; elsewhere, in a log file say, only the
-    lines are written, and without a console nothing is. Keras calls no callback when a training
-    ends by an error or by Ctrl-C: a `with` block then gives the terminal back.
+    On a terminal the bar runs over all epochs of a `fit`; elsewhere, such as in a log, only the
+    lines are written, of hundreds of epochs some, and without a console nothing is. Keras calls no
+    callback when a training ends by an error or by Ctrl-C: a `with` block then gives the terminal
+    back.
 
     Args:
         console: Where to draw.
@@ -85,7 +88,8 @@ class TrainingProgress(keras.callbacks.Callback):
         facts = self._facts(logs)
         self._update(facts)
         self.before += self.steps
-        if self.console:
+        every = ceil(self.params["epochs"] / _MOST_LINES)
+        if self.console and ((epoch + 1) % every == 0 or epoch + 1 == self.params["epochs"]):
             seconds = time.monotonic() - self.begun
             self.console.print(Text(f"{self.title}  {facts}  {seconds:.0f} s"), soft_wrap=True)
 

@@ -1,0 +1,171 @@
+"""`gatescope recipes` and `gatescope train NAME`: the lessons, one command each."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatescope.cli.files import existing
+from gatescope.cli.terminal import engine_starting, output, printable
+from gatescope.errors import UsageError
+from gatescope.recipes.lessons import Lesson, lesson, lessons, read_lesson
+from gatescope.report.terminal import summary, table
+
+recipes = typer.Typer(name="recipes", help="The recipes: small networks that show one thing each.")
+
+OWN_COMMANDS = ("caption", "scenes")
+"""Recipes with options of their own."""
+
+
+@recipes.callback(invoke_without_command=True)
+def list_recipes(context: typer.Context) -> None:
+    """List the recipes in the order in which they are best read."""
+    if context.invoked_subcommand is None:
+        rows = [
+            (one.name, one.title, one.facts.get("Minutes on two cores", "").rstrip("."), one.lines)
+            for one in lessons()
+        ]
+        output().print(table(rows, ["recipe", "shows", "minutes", "lines"]))
+        typer.echo("\ngatescope train NAME runs one, gatescope recipes show NAME prints its lesson")
+
+
+@recipes.command("show")
+def show_recipe(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Print the lesson of a recipe, and its source."""
+    found = lesson(name)
+    typer.echo(found.file.read_text(encoding="utf-8"))
+
+
+@recipes.command("copy")
+def copy_recipe(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to, such as my.py.")],
+) -> None:
+    """Copy a recipe as a start for your own work: change it, then gatescope train FILE."""
+    found = lesson(name)
+    if file.suffix != ".py":
+        raise UsageError(f"{str(file)!r} is no Python file", "a name like my.py", "end it in .py")
+    if file.exists():
+        raise UsageError(f"{str(file)!r} exists", "a file that is not there", "take another name")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(found.file.read_text(encoding="utf-8"), encoding="utf-8")
+    typer.echo(f"{printable(str(file))}: change it, then gatescope train {printable(str(file))}")
+
+
+def add_recipes(train: typer.Typer) -> None:
+    """Makes a command of each recipe that has none of its own.
+
+    Args:
+        train: `gatescope train`.
+    """
+    for one in lessons():
+        if one.name not in OWN_COMMANDS:
+            add_recipe(train, one)
+
+
+def add_recipe(train: typer.Typer, found: Lesson) -> None:
+    """Makes a command of a recipe.
+
+    Args:
+        train: Where to.
+        found: Which.
+    """
+    train.command(found.name, help=f"{found.title}.")(_command(found))
+
+
+def _command(found: Lesson) -> Callable[..., None]:
+    def run(
+        folder: Annotated[
+            Path | None,
+            typer.Option("--run", metavar="DIR", help="Where it is kept; runs/NAME-… by default."),
+        ] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="Change a setting. May be repeated."),
+        ] = None,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Go on where the run was stopped.")
+        ] = False,
+    ) -> None:
+        run_lesson(found, folder, settings or (), resume=resume)
+
+    return run
+
+
+def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: bool = False) -> None:
+    """Runs a recipe and shows what came of it.
+
+    Args:
+        found: Which.
+        folder: Where it is kept.
+        settings: Changes, each `name=value`.
+        resume: Whether to go on in that folder.
+    """
+    if resume and folder is None:
+        raise UsageError("--resume goes on in a folder", "--run DIR", "name the run's folder")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is a file", "a folder for the run", "name another --run")
+    where = folder or Path("runs") / time.strftime(f"{found.name}-%Y%m%d-%H%M%S")
+    with engine_starting():
+        from gatescope.recipes import override
+        from gatescope.recipes.results import rows_of, write_results
+        from gatescope.recipes.running import run_recipe
+
+        module = loaded(found)
+    began = time.monotonic()
+    chosen = override(module.recipe(), settings)
+    where.mkdir(parents=True, exist_ok=True)
+    results = run_recipe(chosen, module, where, resume=resume, console=output())
+    page = write_results(results, found, where)
+    compared = [table(results.rows, results.columns)] if results.rows else []
+    shown = [
+        table(rows_of(results), ["", "score", "expected"]),
+        *compared,
+    ]
+    facts = [
+        ("shows", found.title),
+        ("page", printable(str(page))),
+        ("time", f"{time.monotonic() - began:.0f} s"),
+    ]
+    output().print(summary(found.name, facts, *shown))
+    for name, (low, high) in results.outside.items() if not settings else ():
+        typer.echo(f"{name} is {results.scores[name]:.4g}, expected {low:g} to {high:g}", err=True)
+    if results.outside and not settings:
+        raise typer.Exit(1)
+
+
+def loaded(found: Lesson) -> Any:
+    """The module of a recipe, which may be a file of the user's.
+
+    Args:
+        found: What was read of its source.
+    """
+    if found.file.parent == Path(__file__).parent.parent / "recipes":
+        return importlib.import_module(f"gatescope.recipes.{found.file.stem}")
+    spec = importlib.util.spec_from_file_location(found.file.stem, found.file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{found.file} is no Python file", "a recipe", "gatescope recipes copy")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "recipe"):
+        raise UsageError(
+            f"{found.file} has no function recipe()",
+            "a recipe as gatescope recipes copy makes one",
+            "let recipe() return the configuration",
+        )
+    return module
+
+
+def own_recipe(file: Path) -> Lesson:
+    """A recipe of the user's, from a file.
+
+    Args:
+        file: What was typed in the place of a name.
+    """
+    existing(file, "a recipe, such as gatescope recipes copy makes one")
+    return read_lesson(file)

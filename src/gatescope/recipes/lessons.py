@@ -1,0 +1,124 @@
+"""The recipes as lessons, in the order of a good lecture: each file's docstring is its text.
+
+Nothing is imported: what a recipe says of itself is read from its source.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatescope.errors import UsageError, nearest
+
+ORDER = (
+    "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "deep",
+    "many_to_many", "house_prices", "convolution", "pooling", "dropout", "transfer", "style",
+    "dream", "recurrence", "sentiment", "language", "speech", "faces", "emotions", "table",
+    "scenes", "caption",
+)  # fmt: skip
+"""Modules of this package that are recipes, those that exist."""
+_HOME = Path(__file__).parent
+_FACTS = ("Predict", "Data", "Minutes on two cores", "Expected", "Baseline")
+_FACT = re.compile(
+    rf"(?:(?<=\s)|^)({'|'.join(_FACTS).replace(' ', chr(92) + 's')})(?:[, ][^:.]*)?:\s"
+)
+_NO_CODE = (
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+    tokenize.ENDMARKER, tokenize.ENCODING,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a recipe says of itself.
+
+    Args:
+        name: What `gatescope train` calls it.
+        file: Its source, which is short enough to be read in one sitting.
+        title: What it shows, in a line.
+        text: The lesson.
+        facts: `Predict` (a question to answer first), `Data`, `Minutes on two cores`, `Expected`
+            and `Baseline`, those that it tells.
+        lines: Of code, without docstrings, comments and empty ones.
+    """
+
+    name: str
+    file: Path
+    title: str
+    text: str
+    facts: dict[str, str]
+    lines: int
+
+
+def lessons() -> list[Lesson]:
+    """All recipes, in the order in which they are best read."""
+    files = [_HOME / f"{name}.py" for name in ORDER]
+    return [read_lesson(file) for file in files if file.is_file()]
+
+
+def lesson(name: str) -> Lesson:
+    """One of them.
+
+    Args:
+        name: As `gatescope recipes` lists it.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    known = lessons()
+    found = [one for one in known if one.name == name.replace("_", "-")]
+    if found:
+        return found[0]
+    names = [one.name for one in known]
+    raise UsageError(
+        f"there is no recipe {name!r}",
+        f"one of {', '.join(names)}",
+        nearest(name, names) or "gatescope recipes lists them",
+    )
+
+
+def read_lesson(file: Path) -> Lesson:
+    """What the source of a recipe says.
+
+    Args:
+        file: A Python file with a docstring.
+    """
+    source = file.read_text(encoding="utf-8")
+    title, _, rest = (ast.get_docstring(ast.parse(source)) or file.stem).partition("\n")
+    parts = _FACT.split(rest.strip())
+    named = [" ".join(one.split()) for one in parts[1:]]
+    facts = dict(zip(named[::2], named[1::2], strict=True))
+    return Lesson(
+        name=file.stem.replace("_", "-"),
+        file=file,
+        title=title.rstrip("."),
+        text=parts[0].strip(),
+        facts=facts,
+        lines=lines_of_code(source),
+    )
+
+
+def lines_of_code(source: str) -> int:
+    r"""How many lines of a Python source hold code.
+
+    Args:
+        source: Its text; docstrings, comments and empty lines do not count.
+
+    Example:
+        >>> lines_of_code('"a docstring"\nx = 1  # and a comment\n\n')
+        1
+    """
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    coded = [token for token in tokens if token.type not in _NO_CODE]
+    told = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    held = {line for token in coded for line in range(token.start[0], token.end[0] + 1)}
+    return len(held - told)

@@ -1,0 +1,65 @@
+"""`gatescope recipes`, `gatescope train NAME` and `gatescope learn`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_recipes_are_listed_shown_and_copied(gatescope, tmp_path: Path) -> None:
+    listed = gatescope("recipes")
+    assert listed.code == 0 and "One gate" in listed.out and "minutes" in listed.out
+    assert "CircuitRecipe(" in gatescope("recipes", "show", "gate").out
+    mine = tmp_path / "own" / "mine.py"
+    assert gatescope("recipes", "copy", "gate", mine).code == 0
+    mine.write_text(mine.read_text().replace("toward=50", "toward=45"))
+    answer = gatescope("train", mine, "--run", tmp_path / "run")
+    # Its band is that of 50, so the change is said to be outside of it.
+    assert answer.code == 1 and "output is 44.98, expected 49.97 to 50.03" in answer.err
+    told = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert told["scores"]["output"] == pytest.approx(45, abs=0.05)
+
+
+def test_a_recipe_runs_with_changes_and_shows_a_page(gatescope, tmp_path: Path) -> None:
+    answer = gatescope("train", "gate", "--set", "steps=20", "--run", tmp_path / "a")
+    assert answer.code == 0 and answer.err == ""
+    page = (tmp_path / "a" / "lesson.html").read_text()
+    assert "<svg" in page and "Descent" in page and "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "gate", "--set", "step=20"), "there is no setting 'step'"),
+        (("train", "gate", "--resume"), "--resume goes on in a folder"),
+        (("train", "nothing.py"), "there is no 'nothing.py'"),
+        (("recipes", "copy", "gate", "my.txt"), "'my.txt' is no Python file"),
+        (("recipes", "show", "gats"), "there is no recipe 'gats'"),
+        (("learn", "scenes"), "scenes takes minutes and has options of its own"),
+    ],
+)
+def test_what_cannot_be_run_is_said(gatescope, arguments, said: str) -> None:
+    answer = gatescope(*arguments)
+    assert answer.code == 2 and said in answer.err and "fix: " in answer.err
+
+
+def test_a_file_that_is_no_recipe_is_said(gatescope, tmp_path: Path) -> None:
+    file = tmp_path / "other.py"
+    file.write_text('"""Nothing."""\n')
+    answer = gatescope("train", file, "--run", tmp_path / "run")
+    assert answer.code == 2 and "has no function recipe()" in answer.err
+    existing = tmp_path / "there.py"
+    existing.write_text("")
+    assert "exists" in gatescope("recipes", "copy", "gate", existing).err
+
+
+def test_lessons_are_walked_through(gatescope, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = iter(["10", "q"])
+    monkeypatch.setattr("typer.prompt", lambda *asked, **more: next(answers))
+    answer = gatescope("learn", "gate")
+    assert answer.code == 0
+    assert "Predict: what is `a`" in answer.out and "You predicted: 10" in answer.out
+    assert len(list((tmp_path / "runs").iterdir())) == 1
