@@ -28,8 +28,8 @@ from gatescope.caption.evaluation import evaluate
 from gatescope.caption.fitting import fit
 from gatescope.data.captions import load_captions
 from gatescope.data.scenes import make_scenes
-from gatescope.recipes import override
 from gatescope.recipes.caption import recipe
+from gatescope.recipes.settings import override
 
 SCORED = {"photos": 400, "scenes": 200}
 SEED = 1000  # of scenes, unlike any recipe's

@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gatescope.recipes import override
 from gatescope.recipes.network import NetworkRecipe
 from gatescope.recipes.results import Results
 from gatescope.recipes.running import run_recipe
+from gatescope.recipes.settings import override
 
 NAMES = (
     "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "convolution",

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gatescope.recipes import override, scenes
+from gatescope.recipes import scenes
+from gatescope.recipes.settings import override
 
 COLUMNS = (
     "seed",

@@ -45,8 +45,10 @@ def check_command(line: str) -> str:
         own = name == ["train"] and (words[0] == "NAME" or words[0].endswith(".py"))
         name.append("gate" if own else words[0])
         words.pop(0)
-        assert name[-1] in command.commands, f"{line}: there is no command {' '.join(name)}"
-        command = command.commands[name[-1]]
+        context = typer.Context(command)
+        known = command.list_commands(context)
+        assert name[-1] in known, f"{line}: there is no command {' '.join(name)}"
+        command = command.get_command(context, name[-1])
     known = {"--help"}
     if name == ["gates"]:  # which reads its arguments without typer
         known |= {option for action in parser()._actions for option in action.option_strings}
@@ -76,7 +78,10 @@ def test_every_command_is_in_the_docs() -> None:
     told = {check_command(line) for page in PAGES for line in named_commands(page.read_text())}
     tree = typer.main.get_command(app)
     for name, command in tree.commands.items():
-        names = [f"{name} {inner}" for inner in getattr(command, "commands", {})] or [name]
+        inside = (
+            command.list_commands(typer.Context(command)) if hasattr(command, "commands") else []
+        )
+        names = [f"{name} {inner}" for inner in inside] or [name]
         assert told >= set(names)
 
 

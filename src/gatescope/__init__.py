@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner, load_captioner
     from gatescope.circuits.circuit import circuit
     from gatescope.circuits.wires import wire
-    from gatescope.doctor.diagnosis import diagnose
+    from gatescope.doctor.asking import diagnose
     from gatescope.runs.open import open_run
     from gatescope.scope.parameters import parameters
     from gatescope.scope.replay import replay
@@ -49,7 +49,7 @@ __all__ = [
 _HOMES = {
     "Captioner": "gatescope.caption.captioner",
     "circuit": "gatescope.circuits.circuit",
-    "diagnose": "gatescope.doctor.diagnosis",
+    "diagnose": "gatescope.doctor.asking",
     "load_captioner": "gatescope.caption.captioner",
     "open_run": "gatescope.runs.open",
     "parameters": "gatescope.scope.parameters",

@@ -38,7 +38,7 @@ def openly(script: Path, said: list[str]) -> None:
     """As `gatescope run SCRIPT ARGUMENTS` does it, but for the end of the process."""
     import gatescope
     from gatescope.scope import script as running
-    from gatescope.scope.session import Settings
+    from gatescope.scope.sitting import Settings
 
     at_end: list[Callable[[], None]] = []
     later = SimpleNamespace(register=lambda work, *args: at_end.append(lambda: work(*args)))

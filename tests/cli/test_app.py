@@ -8,17 +8,23 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from gatescope.cli.app import app
+from gatescope.cli.recipes import recipe_names
 
 COMMANDS = [
     "gates",
     "demo",
     "caption",
     "evaluate",
+    "recipes show",
+    "recipes copy",
+    "learn",
+    *(f"train {name}" for name in recipe_names()),
     "train caption",
     "train scenes",
     "train regions",
@@ -56,12 +62,16 @@ def test_every_command_explains_itself(gatescope, command: str) -> None:
     assert f"Usage: gatescope {command} " in answer.out
 
 
+def inside(group: Any) -> list[str]:
+    return group.list_commands(typer.Context(group))
+
+
 def test_the_list_of_commands_here_is_complete() -> None:
     tree = typer.main.get_command(app)
     found = {
         " ".join([name, *inner])
         for name, command in tree.commands.items()
-        for inner in ([[sub] for sub in command.commands] if hasattr(command, "commands") else [[]])
+        for inner in ([[sub] for sub in inside(command)] if hasattr(command, "commands") else [[]])
     }
     assert found == {*COMMANDS}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from gatescope.errors import ConfigurationError
-from gatescope.recipes import override
+from gatescope.recipes.settings import override
 
 
 class Frozen(BaseModel):

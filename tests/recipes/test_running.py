@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gatescope.errors import ConfigurationError
-from gatescope.recipes import override
 from gatescope.recipes.lessons import lesson
 from gatescope.recipes.network import NetworkRecipe
 from gatescope.recipes.results import write_results
 from gatescope.recipes.running import run_recipe
+from gatescope.recipes.settings import override
 
 
 def run(name: str, folder: Path, *settings: str):

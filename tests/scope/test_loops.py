@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from gatescope.runs.open import Run, open_run
 from gatescope.scope.loops import Loops
-from gatescope.scope.session import Session, Settings
+from gatescope.scope.session import Session
+from gatescope.scope.sitting import Settings
 
 STEPS = 6
 RNG = np.random.default_rng(0)

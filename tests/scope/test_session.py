@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from gatescope.scope.session import Session, Settings
+from gatescope.scope.session import Session
+from gatescope.scope.sitting import Settings
 
 
 def test_time_is_counted_from_when_a_training_first_asks(monkeypatch: pytest.MonkeyPatch) -> None:

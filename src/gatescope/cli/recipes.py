@@ -13,7 +13,7 @@ import typer
 from gatescope.cli.files import existing
 from gatescope.cli.terminal import engine_starting, output, printable
 from gatescope.errors import UsageError
-from gatescope.recipes.lessons import Lesson, lesson, lessons, read_lesson
+from gatescope.recipes.lessons import Lesson, lesson, lessons, names, read_lesson
 from gatescope.report.terminal import summary, table
 
 recipes = typer.Typer(name="recipes", help="The recipes: small networks that show one thing each.")
@@ -57,25 +57,20 @@ def copy_recipe(
     typer.echo(f"{printable(str(file))}: change it, then gatescope train {printable(str(file))}")
 
 
-def add_recipes(train: typer.Typer) -> None:
-    """Makes a command of each recipe that has none of its own.
+def recipe_names() -> list[str]:
+    """Recipes that have no command of their own, in their order."""
+    return [name for name in names() if name not in OWN_COMMANDS]
+
+
+def recipe_command(found: Lesson) -> Any:
+    """The command that runs a recipe.
 
     Args:
-        train: `gatescope train`.
-    """
-    for one in lessons():
-        if one.name not in OWN_COMMANDS:
-            add_recipe(train, one)
-
-
-def add_recipe(train: typer.Typer, found: Lesson) -> None:
-    """Makes a command of a recipe.
-
-    Args:
-        train: Where to.
         found: Which.
     """
-    train.command(found.name, help=f"{found.title}.")(_command(found))
+    one = typer.Typer(add_completion=False)
+    one.command(found.name, help=f"{found.title}.")(_command(found))
+    return typer.main.get_command(one)
 
 
 def _command(found: Lesson) -> Callable[..., None]:
@@ -112,9 +107,9 @@ def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: boo
         raise UsageError(f"{str(folder)!r} is a file", "a folder for the run", "name another --run")
     where = folder or Path("runs") / time.strftime(f"{found.name}-%Y%m%d-%H%M%S")
     with engine_starting():
-        from gatescope.recipes import override
         from gatescope.recipes.results import rows_of, write_results
         from gatescope.recipes.running import run_recipe
+        from gatescope.recipes.settings import override
 
         module = loaded(found)
     began = time.monotonic()

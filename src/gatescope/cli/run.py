@@ -19,7 +19,7 @@ from gatescope.cli.quick import Parser
 from gatescope.cli.terminal import printable
 from gatescope.errors import UsageError
 from gatescope.scope.script import find_program, run_script
-from gatescope.scope.session import Settings
+from gatescope.scope.sitting import Settings
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -9,20 +9,29 @@ import typer
 from typer.core import TyperGroup
 
 from gatescope.cli.files import existing
-from gatescope.cli.recipes import add_recipe, add_recipes, own_recipe
+from gatescope.cli.recipes import own_recipe, recipe_command, recipe_names
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
 from gatescope.errors import UsageError
+from gatescope.recipes.lessons import lesson
 
 
 class RecipeOrFile(TyperGroup):
-    """Commands by name; what ends in `.py` is a recipe of the user's own."""
+    """Commands of their own, recipes by name, and what ends in `.py`: recipes of the user's.
+
+    Recipes are read when they are asked for, not when the command line is put together.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Recipes in their order, then commands of their own."""
+        return [*recipe_names(), *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if not cmd_name.endswith(".py"):
-            return super().get_command(ctx, cmd_name)
-        one = typer.Typer(add_completion=False)
-        add_recipe(one, own_recipe(Path(cmd_name)))
-        return typer.main.get_command(one)
+        """The command of a recipe or a file; None where there is none."""
+        if cmd_name.endswith(".py"):
+            return recipe_command(own_recipe(Path(cmd_name)))
+        if cmd_name in recipe_names():
+            return recipe_command(lesson(cmd_name))
+        return super().get_command(ctx, cmd_name)
 
 
 train = typer.Typer(
@@ -31,7 +40,6 @@ train = typer.Typer(
     no_args_is_help=True,
     help="Train a recipe by its name, a copy of one by its file, or a captioner of your own.",
 )
-add_recipes(train)
 
 RunOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Where the run is kept; made if it is not there.")
@@ -72,8 +80,8 @@ def train_caption(
     with engine_starting():
         from gatescope.caption.bundle import SHIPPED
         from gatescope.caption.fitting import fit
-        from gatescope.recipes import override
         from gatescope.recipes.caption import recipe
+        from gatescope.recipes.settings import override
     begin = SHIPPED if start == "shipped" else Path(start) if start else None
     chosen = override(recipe(begin), settings or ())
     fit(chosen, data, run, resume=resume, start=begin, console=output())
@@ -85,7 +93,8 @@ def train_scenes(run: RunOption, settings: SetOption = None, resume: ResumeOptio
     """Train a captioner on generated scenes, where what is right is known exactly."""
     _check_run(run)
     with engine_starting():
-        from gatescope.recipes import override, scenes
+        from gatescope.recipes import scenes
+        from gatescope.recipes.settings import override
     chosen = override(scenes.recipe(), settings or ())
     scenes.run(chosen, run, resume=resume, console=output())
 
@@ -102,7 +111,7 @@ def train_regions(
     existing(data, "a COCO instances file, or the folder it is in")
     _check_run(run)
     with engine_starting():
-        from gatescope.recipes import override
+        from gatescope.recipes.settings import override
         from gatescope.training import regions
     chosen = override(regions.RegionRecipe(), settings or ())
     with progress_bars() as report:

@@ -1,20 +1,20 @@
-"""`gs.diagnose`: evidence, rules, places in the source, proofs, ranked."""
+"""Diagnoses: evidence, rules, places in the source, proofs, ranked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gatescope.doctor import gather
+from gatescope.doctor import gather, view
 from gatescope.doctor.changes import Specimen
 from gatescope.doctor.edits import edits, joined
 from gatescope.doctor.evidence import Evidence, Layer
-from gatescope.doctor.finding import CERTAIN, SCHEMA, Change, Finding
+from gatescope.doctor.finding import CERTAIN, Change, Finding
+from gatescope.doctor.findings import Findings
 from gatescope.doctor.origins import Side, last_change
 from gatescope.doctor.outcome import Outcome
 from gatescope.doctor.parts import about, inputs_of, outputs_of
@@ -23,14 +23,11 @@ from gatescope.doctor.rules import RULES, Rule, data, dynamics, outputs
 from gatescope.doctor.rules.crashes import is_about_labels
 from gatescope.doctor.rules.spellings import about_spelling
 from gatescope.doctor.script import LayerCall
-from gatescope.errors import UsageError
-from gatescope.runs.open import Run, open_run
-from gatescope.runs.record import RunWriter
+from gatescope.runs.open import Run
 from gatescope.scope.words import plural
 
 BUDGET = 60.0
 """Seconds that proofs may take."""
-_WORTH_SAYING = 0.25
 _ENDED = 3
 _FITTED = ("fit", "data")
 _ONLY_SYMPTOMS = 0.7  # what shows in gradients has its cause elsewhere
@@ -46,121 +43,14 @@ _LIKELY, _SURE = 0.5, 0.86
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What the doctor says of a training.
+class Diagnosis(Findings):
+    """What the doctor says of a training, which shows itself."""
 
-    Args:
-        name: Of the run or the model.
-        findings: All of them, the likeliest cause first.
-        outcome: How well the network does.
-        notes: What could not be looked at, and why.
-        seen: What was looked at.
-    """
-
-    name: str
-    findings: tuple[Finding, ...]
-    outcome: Outcome | None
-    notes: tuple[str, ...] = ()
-    seen: tuple[str, ...] = ()
-
-    @property
-    def standing(self) -> tuple[Finding, ...]:
-        """Findings that count as faults: proved, or sure by themselves and not refuted."""
-        return tuple(one for one in self.findings if one.stands)
-
-    @property
-    def proved(self) -> tuple[Finding, ...]:
-        """Findings whose remedy was tried and improved the network."""
-        return tuple(one for one in self.findings if one.proved)
-
-    @property
-    def possible(self) -> tuple[Finding, ...]:
-        """Findings that may be faults."""
-        rest = (one for one in self.findings if not one.stands)
-        return tuple(one for one in rest if one.confidence >= _WORTH_SAYING)
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing stands, and it is not known to fail for reasons that no rule knows."""
-        outcome = self.outcome
-        fails = outcome is not None and (outcome.fails or outcome.learns_nothing)
-        return not self.standing and not fails
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """All of it as plain data; `schema` says of which version."""
-        outcome = self.outcome
-        return {
-            "schema": SCHEMA,
-            "name": self.name,
-            "healthy": self.healthy,
-            "outcome": None if outcome is None else {
-                "skill": outcome.known, "train": outcome.train, "simple": outcome.simple,
-                "task": outcome.task,
-            },
-            "findings": [one.told | {"rank": rank} for rank, one in enumerate(self.findings, 1)],
-            "seen": list(self.seen),
-            "notes": list(self.notes),
-        }  # fmt: skip
-
-    def __str__(self) -> str:
-        from gatescope.doctor.view import text
-
-        return text(self)
+    __str__ = view.text
 
     def html(self) -> str:
         """One page, without script."""
-        from gatescope.doctor.view import html
-
-        return html(self)
-
-
-def diagnose(
-    run_or_model: Any,
-    x: Any = None,
-    y: Any = None,
-    *,
-    validation_data: tuple[Any, Any] | None = None,
-    prove: bool = True,
-    seconds: float = BUDGET,
-) -> Diagnosis:
-    """Says why a network does not learn, where, and what mends it; or that it is healthy.
-
-    Of a model a copy is trained for a few hundred steps in a child process, with fresh weights,
-    and watched; nothing of the model changes, and no code of yours runs.
-
-    Args:
-        run_or_model: A run, its folder, what writes it (`watch.run`), or a compiled Keras model.
-        x: For a model, its inputs.
-        y: For a model, its targets.
-        validation_data: Held-out `(x, y)`; a fifth is split off where it is not given.
-        prove: Whether to try remedies on copies.
-        seconds: What that may take.
-
-    Raises:
-        UsageError: A model without data, or one that is not compiled.
-        RunError: The folder is no run.
-
-    Example:
-        >>> diagnosis = gs.diagnose(model, x, y)  # doctest: +SKIP
-        >>> diagnosis.findings[0].remedy  # doctest: +SKIP
-        'set it to 0.001'
-    """
-    if isinstance(run_or_model, str | Path | RunWriter):
-        run_or_model = open_run(run_or_model)
-    if isinstance(run_or_model, Run):
-        return diagnose_run(run_or_model, prove=prove, seconds=seconds)
-    from gatescope.doctor.live import diagnose_model
-
-    if x is None or y is None:
-        raise UsageError(
-            "a model alone says little about its training",
-            "the data that it is trained on",
-            "gs.diagnose(model, x, y)",
-        )
-    return diagnose_model(
-        run_or_model, x, y, validation_data=validation_data, prove=prove, seconds=seconds
-    )
+        return view.html(self)
 
 
 def diagnose_run(run: Run, *, prove: bool = True, seconds: float = BUDGET) -> Diagnosis:

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from math import isfinite
 
-from gatescope.doctor.diagnosis import Diagnosis
 from gatescope.doctor.finding import Finding
+from gatescope.doctor.findings import Findings
 from gatescope.report.curves import text_plot
 from gatescope.report.html import Html, element, escape, facts, page, paragraph, section
 from gatescope.report.plots import line_chart
@@ -19,7 +19,7 @@ _MOST_POSSIBLE = 5
 _LONGEST_CODE = 100  # letters
 
 
-def text(diagnosis: Diagnosis) -> str:
+def text(diagnosis: Findings) -> str:
     """The diagnosis for a terminal."""
     lines = [verdict(diagnosis), ""]
     for number, finding in enumerate(diagnosis.standing, 1):
@@ -32,7 +32,7 @@ def text(diagnosis: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def verdict(diagnosis: Diagnosis) -> str:
+def verdict(diagnosis: Findings) -> str:
     """The first line: how many faults, or healthy."""
     standing, proved = len(diagnosis.standing), len(diagnosis.proved)
     if not standing:
@@ -110,7 +110,7 @@ def _short(finding: Finding) -> str:
     return f"  - {finding.cause}{where}; remedy: {finding.remedy}{tried}"
 
 
-def html(diagnosis: Diagnosis) -> str:
+def html(diagnosis: Findings) -> str:
     """The diagnosis as one page, without script."""
     outcome = diagnosis.outcome
     known = [

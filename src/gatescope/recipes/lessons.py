@@ -54,10 +54,14 @@ class Lesson:
     lines: int
 
 
+def names() -> list[str]:
+    """What recipes are called, in the order in which they are best read."""
+    return [name.replace("_", "-") for name in ORDER if (_HOME / f"{name}.py").is_file()]
+
+
 def lessons() -> list[Lesson]:
-    """All recipes, in the order in which they are best read."""
-    files = [_HOME / f"{name}.py" for name in ORDER]
-    return [read_lesson(file) for file in files if file.is_file()]
+    """All recipes, in that order."""
+    return [lesson(name) for name in names()]
 
 
 def lesson(name: str) -> Lesson:
@@ -69,15 +73,13 @@ def lesson(name: str) -> Lesson:
     Raises:
         UsageError: There is none of that name.
     """
-    known = lessons()
-    found = [one for one in known if one.name == name.replace("_", "-")]
-    if found:
-        return found[0]
-    names = [one.name for one in known]
+    known = names()
+    if name in known:
+        return read_lesson(_HOME / f"{name.replace('-', '_')}.py")
     raise UsageError(
         f"there is no recipe {name!r}",
-        f"one of {', '.join(names)}",
-        nearest(name, names) or "gatescope recipes lists them",
+        f"one of {', '.join(known)}",
+        nearest(name, known) or "gatescope recipes lists them",
     )
 
 

@@ -20,9 +20,9 @@ from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
 from gatescope.models.recurrent import RecurrentConfig, recurrent
-from gatescope.recipes import override
 from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
 from gatescope.recipes.results import Band, Results
+from gatescope.recipes.settings import override
 from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series

@@ -30,7 +30,7 @@ from gatescope.scope.replay import KEPT_STEP
 from gatescope.scope.watch import Ran, Watch
 
 if TYPE_CHECKING:
-    from gatescope.scope.session import Session
+    from gatescope.scope.sitting import Sitting
 
 ResultT = TypeVar("ResultT")
 Method = Callable[..., Any]
@@ -48,7 +48,7 @@ class Hood:
         session: The script, and how it is watched.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Sitting) -> None:
         self._session = session
         self._watches: WeakSet[Watch] = WeakSet()  # or models would never be freed
         self._ran: list[Ran] = []

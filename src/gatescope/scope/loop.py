@@ -27,7 +27,7 @@ from gatescope.scope.keeping import keep_model
 from gatescope.scope.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from gatescope.scope.session import Session
+    from gatescope.scope.sitting import Sitting
 
 _READ_EVERY = 0.5  # seconds
 _CAP = 32 * 2**20  # bytes of a kept model
@@ -59,7 +59,7 @@ class Loop:
         run: The record; None before the first step.
     """
 
-    def __init__(self, session: Session, model: Any) -> None:
+    def __init__(self, session: Sitting, model: Any) -> None:
         self._session, self._model = session, model if model is not None else _NoModel()
         self.instruments = Instruments(self._model, static=True)
         self.instruments.gate = self._gate

@@ -25,7 +25,7 @@ from gatescope.scope.instruments import with_gradients
 from gatescope.scope.loop import Loop
 
 if TYPE_CHECKING:
-    from gatescope.scope.session import Session
+    from gatescope.scope.sitting import Sitting
 
 Method = Callable[..., Any]
 
@@ -50,7 +50,7 @@ class Loops:
     """
 
     def __init__(
-        self, session: Session, is_inside: Callable[[], bool], out_of_time: Callable[[], None]
+        self, session: Sitting, is_inside: Callable[[], bool], out_of_time: Callable[[], None]
     ) -> None:
         self._session, self._is_inside, self._out_of_time = session, is_inside, out_of_time
         self._loops: list[Loop] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from gatescope.scope.arrival import on_import
-from gatescope.scope.session import Session, Settings
+from gatescope.scope.session import Session
+from gatescope.scope.sitting import Settings
 
 _OPEN: list[Session] = []
 

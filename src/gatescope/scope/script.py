@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from gatescope.errors import UsageError
 from gatescope.scope.arrival import on_import
-from gatescope.scope.session import Session, Settings
+from gatescope.scope.session import Session
+from gatescope.scope.sitting import Settings
 
 _OURS = str(Path(__file__).parents[1]) + os.sep
 _IMPORTING = "<frozen importlib._bootstrap"

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, final
 
 from gatescope.errors import GatescopeError
-from gatescope.scope.crash import describe_crash
+from gatescope.scope.sitting import Settings, Sitting
 
 if TYPE_CHECKING:
     from gatescope.scope.hood import Hood
@@ -19,28 +19,8 @@ if TYPE_CHECKING:
 _MOST_LINES = 12
 
 
-class Settings(NamedTuple):
-    """How a script is watched.
-
-    Attributes:
-        runs: The folder that its runs are recorded in.
-        name: What they are called; by the script and the model where it is None.
-        overhead: What looking may cost, as a share of the time of a step.
-        seconds: After how many seconds trainings end; None lets them.
-        max_epochs: How many epochs a training has at most.
-        keep_data: Whether a run keeps the model before training and a sample of the data.
-    """
-
-    runs: Path = Path("runs")
-    name: str | None = None
-    overhead: float = 0.05
-    seconds: float | None = None
-    max_epochs: int | None = None
-    keep_data: bool = True
-
-
 @final
-class Session:
+class Session(Sitting):
     """One script, or one notebook, under the open hood.
 
     Nothing in here raises: the script is worth more.
@@ -51,14 +31,9 @@ class Session:
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
-        self._shown = settings.runs
-        # The script may change the folder it is in.
-        self.settings = settings._replace(runs=settings.runs.absolute())
-        self.name = name
+        super().__init__(settings, name)
         self._began, self._pid = time.time(), os.getpid()
-        self._deadline: float | None = None
         self._hood: Hood | None = None
-        self._notes: list[str] = []
 
     def keras_is_here(self) -> None:
         """Opens the hood, for the script has imported Keras."""
@@ -67,23 +42,11 @@ class Session:
             if backend != "tensorflow":
                 self.note(other_backend(backend))
                 return
-            from gatescope.scope.hood import Hood
+            from gatescope.scope.hood import Hood  # loads TensorFlow
 
             self._hood = Hood(self)
         except Exception as error:  # noqa: BLE001 - whatever it is, the script is worth more
             self.note(f"the hood stays shut: {type(error).__name__}: {error}")
-
-    @property
-    def deadline(self) -> float | None:
-        """When trainings are to end, by `time.monotonic`: counted from when one first asks."""
-        if self._deadline is None and self.settings.seconds is not None:
-            self._deadline = time.monotonic() + self.settings.seconds
-        return self._deadline
-
-    def note(self, text: str) -> None:
-        """Something to say at the end, once."""
-        if text not in self._notes:
-            self._notes.append(text)
 
     def crashed(self, error: BaseException) -> None:
         """Takes note of what ended the script, in the run that it ended or in one of its own."""
@@ -94,11 +57,6 @@ class Session:
                 self.note_crash(error)
         except Exception as own:  # noqa: BLE001
             self.note(f"the crash was not recorded: {type(own).__name__}: {own}")
-
-    def note_crash(self, error: Exception) -> None:
-        """Makes a run of its own for a crash outside of any training."""
-        if folder := record_crash(self, error):
-            self.note(f"{self._path(folder)}: the crash, outside of a training")
 
     def script_ended(self) -> None:
         """Finishes runs that only the end of the script ends."""
@@ -112,20 +70,16 @@ class Session:
         lines: list[str] = []
         if self._hood:
             self._hood.close()
-            lines = self._hood.lines(self._path)
+            lines = self._hood.lines(self.path)
         for line in [*_shortened(lines), *self._about(bool(lines))]:
             say(line)
-
-    def _path(self, folder: Path) -> str:
-        """A run's path as the user would type it."""
-        return str(self._shown / folder.name)
 
     def _about(self, recorded: bool) -> list[str]:
         """What else there is to say: why nothing was recorded, above all."""
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         if self._hood is None and backend != "tensorflow":
             self.note(other_backend(backend))  # also where importing it failed
-        told = [*_about_legacy(recorded), *self._notes, *self._not_begun(recorded)]
+        told = [*_about_legacy(recorded), *self.notes, *self._not_begun(recorded)]
         return told if told or recorded else [self._nothing()]
 
     def _not_begun(self, recorded: bool) -> list[str]:
@@ -153,26 +107,8 @@ class Session:
         found = []
         with suppress(OSError):  # above all where there is no folder
             new = [one for one in self.settings.runs.iterdir() if one.stat().st_mtime > self._began]
-            found = [self._path(one) for one in sorted(new) if _is_of_this_script(one)]
+            found = [self.path(one) for one in sorted(new) if _is_of_this_script(one)]
         return _shortened(found)
-
-
-def record_crash(session: Session, error: BaseException) -> Path | None:
-    """A run of its own for a script that crashed before or after its trainings, if it can be."""
-    from gatescope.runs.record import start_run
-    from gatescope.scope.crash import main_script
-
-    run = start_run(
-        session.settings.runs,
-        session.settings.name or session.name,
-        configuration={},
-        script=main_script(),
-        argv=sys.argv,
-        tensorboard=False,
-    )
-    run.fact("crash", describe_crash(error))
-    run.__exit__(type(error), error, error.__traceback__)
-    return run.folder if run.begun else None
 
 
 def _is_of_this_script(folder: Path) -> bool:
