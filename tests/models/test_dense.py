@@ -173,7 +173,7 @@ def test_a_deep_residual_network_without_normalization_starts_as_a_shallow_one()
 
 
 def test_a_deep_residual_normalized_network_learns(train):
-    losses = train(tower(20, residual=True, normalization="batch", activation="tanh"))
+    losses = train(tower(10, residual=True, normalization="batch", activation="tanh"))
     assert losses[-1] < losses[0]
 
 

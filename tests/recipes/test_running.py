@@ -21,7 +21,7 @@ def run(name: str, folder: Path, *settings: str):
     return run_recipe(chosen, module, folder, resume=False, console=None)
 
 
-@pytest.mark.parametrize("name", ["gate", "gates", "hidden", "learning_rate", "logistic"])
+@pytest.mark.parametrize("name", ["gate", "gates", "learning_rate"])
 def test_a_recipe_lands_in_its_band_and_shows_a_page(name: str, tmp_path: Path) -> None:
     results = run(name, tmp_path)
     assert results.outside == {}
@@ -29,7 +29,7 @@ def test_a_recipe_lands_in_its_band_and_shows_a_page(name: str, tmp_path: Path) 
     assert "What came of it" in page and "<svg" in page
 
 
-@pytest.mark.parametrize("name", ["losses", "activations", "convolution"])
+@pytest.mark.parametrize("name", ["losses", "activations", "hidden", "convolution"])
 def test_every_variant_of_a_longer_recipe_trains_and_is_drawn(name: str, tmp_path: Path) -> None:
     results = run(name, tmp_path, "training.epochs=1")
     module = importlib.import_module(f"gatescope.recipes.{name}")
