@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Literal
 
-from gatescope.doctor.script import Script, argument, called
+from gatescope.doctor.script import Script, argument, called, names_in
 
 Side = Literal["x", "y"]
 
@@ -127,7 +127,7 @@ def _changes(node: ast.stmt, every: bool) -> set[str]:
     )
     if (usual or scaled) and not in_place and not every:
         return set()
-    used = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
+    used = names_in(value)
     changed = set()
     for target in node.targets:
         for one in target.elts if isinstance(target, ast.Tuple) else [target]:

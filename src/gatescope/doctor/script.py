@@ -323,6 +323,11 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def names_in(node: ast.AST) -> set[str]:
+    """The names that a part of the source mentions."""
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
 def argument(call: ast.Call, name: str) -> ast.expr | None:
     """An argument by its name, or where it stands without one."""
     for keyword in call.keywords:

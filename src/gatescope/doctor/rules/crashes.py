@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from gatescope.doctor.evidence import RECURRENT, Evidence
 from gatescope.doctor.finding import CERTAIN, Change, Finding
 from gatescope.doctor.origins import last_change
+from gatescope.doctor.rules.loops import loss_line
 from gatescope.doctor.rules.table import rule
 from gatescope.doctor.script import Script, argument, called
 from gatescope.report.cells import without_colours
@@ -196,21 +197,10 @@ def is_about_labels(case: Evidence) -> bool:
 def _blamed(script: Script, what: str) -> int | None:
     """The line that made what an exception is about, which was raised elsewhere."""
     if what == "loss":
-        return _loss_line(script)
+        return loss_line(script)
     if what in ("lengths", "types"):
         changed = (last_change(script, "y"), last_change(script, "x"))
         return next((line for line in changed if line is not None), None)
-    return None
-
-
-def _loss_line(script: Script) -> int | None:
-    """Where the loss is computed that a tape is asked about."""
-    for call in script.calls("gradient"):
-        asked = call.args[0] if call.args else argument(call, "target")
-        made = script.assigned(asked.id) if isinstance(asked, ast.Name) else []
-        before = [one.lineno for one in made if one.lineno <= call.lineno]
-        if before:
-            return before[-1]
     return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gatescope.doctor.evidence import Curve, Evidence, Layer
 from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.table import rule, series
-from gatescope.doctor.script import OPTIMIZERS, Script, argument, called
+from gatescope.doctor.script import OPTIMIZERS, Script, argument, called, names_in
 
 _DESCENT = "Goodfellow et al. 2016, section 4.3: descent goes against the gradient"
 _APPLYING = ("apply_gradients", "apply", "minimize")
@@ -59,7 +59,7 @@ def _turned(script: Script) -> Iterator[tuple[int, str]]:
         if not isinstance(node, ast.ListComp | ast.GeneratorExp):
             continue
         source = node.generators[0].iter
-        named = {one.id for one in ast.walk(source) if isinstance(one, ast.Name)}
+        named = names_in(source)
         taken = any(isinstance(one, ast.Call) and called(one) == "gradient"
                     for one in ast.walk(source))  # fmt: skip
         turned = node.elt.elts[0] if isinstance(node.elt, ast.Tuple) else node.elt
@@ -80,6 +80,11 @@ def asked(script: Script) -> Iterator[tuple[int, ast.expr]]:
         for one in made:
             if script.scope(one) is script.scope(call) and one.lineno <= call.lineno:
                 yield one.lineno, one.value
+
+
+def loss_line(script: Script) -> int | None:
+    """The line that computes what a tape is asked about last."""
+    return next((line for line, _ in reversed(list(asked(script)))), None)
 
 
 def _is_negative(node: ast.expr) -> bool:
@@ -192,9 +197,9 @@ def _drawn_once(script: Script) -> Iterator[int]:
             for given in call.args:
                 if not isinstance(given, ast.Subscript):
                     continue
-                picks = {one.id for one in ast.walk(given) if isinstance(one, ast.Name)}
+                picks = names_in(given)
                 if not picks & varied:
-                    inside = {one.id for one in ast.walk(given.slice) if isinstance(one, ast.Name)}
+                    inside = names_in(given.slice)
                     yield _assigned_at(script, inside, call.lineno)
 
 
@@ -206,16 +211,16 @@ def _stepping(script: Script) -> set[str]:
 
 def _varied(loop: ast.For | ast.While) -> Iterator[str]:
     """Names that a loop changes: its own, and what it makes of these or by a draw."""
-    names = {one.id for one in ast.walk(loop.target) if isinstance(one, ast.Name)} if isinstance(
+    names = names_in(loop.target) if isinstance(
         loop, ast.For) else set()  # fmt: skip
     for node in ast.walk(loop):
         if isinstance(node, ast.For):
-            names |= {one.id for one in ast.walk(node.target) if isinstance(one, ast.Name)}
+            names |= names_in(node.target)
     for node in ast.walk(loop):
         value = getattr(node, "value", None)
         if not isinstance(node, ast.Assign | ast.AugAssign) or value is None:
             continue
-        used = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
+        used = names_in(value)
         drawn = any(
             isinstance(one, ast.Call) and called(one) != "arange" for one in ast.walk(value)
         )

@@ -13,7 +13,7 @@ from gatescope.catalog.optimizers import OPTIMIZERS
 from gatescope.catalog.rows import Interval
 from gatescope.doctor.evidence import Curve, Evidence
 from gatescope.doctor.finding import Change, Finding
-from gatescope.doctor.rules.loops import asked
+from gatescope.doctor.rules.loops import loss_line
 from gatescope.doctor.rules.table import rule, series
 
 _RANGES = "the catalog's ranges of learning rates; Bengio 2012, arXiv:1206.5533"
@@ -280,8 +280,8 @@ def loss_goes_the_wrong_way(case: Evidence) -> Iterator[Finding]:
 
 def _computed_at(case: Evidence) -> str | None:
     """The line where a loop of the user's own computes the loss."""
-    lines = [line for line, _ in asked(case.script)] if case.script and case.own_step else []
-    return f"line:{lines[-1]}" if lines else None
+    line = loss_line(case.script) if case.script and case.own_step else None
+    return f"line:{line}" if line else None
 
 
 @rule("Sutskever et al. 2013, On the importance of initialization and momentum")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from gatescope.doctor.evidence import (
     CONVOLUTIONS,
@@ -19,7 +19,7 @@ from gatescope.doctor.finding import Change, Finding
 from gatescope.doctor.rules.loops import weights_left_out
 from gatescope.doctor.rules.structure import named
 from gatescope.doctor.rules.table import rule
-from gatescope.doctor.script import argument, called
+from gatescope.doctor.script import argument, called, names_in
 
 
 @rule("weights that are not trainable keep what they were drawn as; Keras, transfer learning")
@@ -134,26 +134,15 @@ def layer_not_used(case: Evidence) -> Iterator[Finding]:
     script = case.script
     if script is None or script.tree is None:
         return
-    for node in ast.walk(script.tree):
-        body = getattr(node, "body", None)
-        if not isinstance(body, list) or not isinstance(node, ast.Module | ast.FunctionDef):
-            continue
-        for made, over in _written_over(body):
-            yield Finding(
-                cause=f"what line {made.lineno} puts out is never used: line {over.lineno} writes "
-                "over it",
-                symptom=f"that layer is no part of the network; {case.symptom}",
-                remedy=f"let line {over.lineno} take what line {made.lineno} puts out",
-                confidence=case.sure(0.88, 0.8, 0.5),
-                evidence=(ast.unparse(made), ast.unparse(over)),
-                focus=f"line:{over.lineno}",
-            )
-            return
-    for made, later in _never_read(script.tree):
+    bodies = list(_bodies(script.tree))
+    over = ((made, later, True) for body in bodies for made, later in _written_over(body))
+    unread = ((made, later, False) for body in bodies for made, later in _never_read(body))
+    for made, later, written in chain(over, unread):
         yield Finding(
-            cause=f"what line {made.lineno} puts out is never used",
+            cause=f"what line {made.lineno} puts out is never used"
+            + (f": line {later.lineno} writes over it" if written else ""),
             symptom=f"that layer is no part of the network; {case.symptom}",
-            remedy=f"let line {later.lineno} take it",
+            remedy=f"let line {later.lineno} take what line {made.lineno} puts out",
             confidence=case.sure(0.88, 0.8, 0.5),
             evidence=(ast.unparse(made), ast.unparse(later)),
             focus=f"line:{later.lineno}",
@@ -168,6 +157,13 @@ def layer_not_used(case: Evidence) -> Iterator[Finding]:
             focus=f"line:{line}",
         )
         return
+
+
+def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """The statements of the script itself, and those of each function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            yield node.body
 
 
 def _written_over(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign, ast.Assign]]:
@@ -189,25 +185,17 @@ def _written_over(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign, ast.As
             break
 
 
-def _never_read(tree: ast.Module) -> Iterator[tuple[ast.Assign, ast.Assign]]:
+def _never_read(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign, ast.Assign]]:
     """The last layer's output under a name that nothing reads, and the next layer that is made."""
-    for holder in ast.walk(tree):
-        body = getattr(holder, "body", None)
-        if not isinstance(body, list) or not isinstance(holder, ast.Module | ast.FunctionDef):
+    applied = [one for one in body if isinstance(one, ast.Assign) and _is_applied(one.value)]
+    for made, later in pairwise(applied):
+        target, value = made.targets[0], made.value
+        if not isinstance(target, ast.Name) or not isinstance(value, ast.Call):
             continue
-        applied = [one for one in body if isinstance(one, ast.Assign) and _is_applied(one.value)]
-        for made, later in pairwise(applied):
-            target = made.targets[0]
-            if not isinstance(target, ast.Name) or not isinstance(made.value, ast.Call):
-                continue
-            after = [one for one in body if one.lineno > made.lineno]
-            read = any(
-                isinstance(one, ast.Name) and one.id == target.id
-                for part in after
-                for one in ast.walk(part)
-            )
-            if not read and isinstance(made.value.func, ast.Call):
-                yield made, later
+        after = [part for part in body if part.lineno > made.lineno]
+        read = any(target.id in names_in(part) for part in after)
+        if not read and isinstance(value.func, ast.Call):
+            yield made, later
 
 
 def _is_applied(node: ast.expr) -> bool:
