@@ -30,7 +30,7 @@ from gatescope.data.splits import (
     split_index,
     split_samples,
 )
-from gatescope.data.streams import EpochMaker, batches, order_of
+from gatescope.data.streams import Streamed, batches
 from gatescope.errors import DataError, UsageError
 
 _KEPT_BYTES = 512_000_000
@@ -84,7 +84,7 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, eq=False)
-class FileSamples:
+class FileSamples(Streamed):
     """Files with labels, split and ready for training.
 
     Args:
@@ -124,31 +124,6 @@ class FileSamples:
         rows = self._rows(split)
         samples = [part for part, _ in self._parts(rows, _TOGETHER)]
         return np.concatenate(samples), self.labels[rows]
-
-    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
-        """Batches of a split in the order of the files' names, decoded when they are needed.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-            batch_size: Samples a batch.
-
-        Raises:
-            UsageError: There is no such split, or it has no files.
-        """
-        return self._batches(self._rows(split), batch_size)
-
-    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
-        """Batches of the training split in another order each epoch.
-
-        Args:
-            batch_size: Samples a batch.
-            seed: Of the orders.
-
-        Returns:
-            A function from an epoch's number to its batches.
-        """
-        rows = self._rows("train")
-        return lambda epoch: self._batches(rows[order_of(len(rows), seed, epoch)], batch_size)
 
     def _rows(self, split: Split) -> NDArray[np.intp]:
         rows = self.splits.rows(split)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from gatescope.data.splits import Split
 
 Inputs: TypeAlias = "NDArray[Any] | Mapping[str, NDArray[Any]]"
 Part: TypeAlias = tuple[Inputs, NDArray[Any]]
@@ -64,3 +67,40 @@ def joined(parts: list[Part]) -> Part:
     else:
         one = np.concatenate(inputs)
     return one, np.concatenate(targets)
+
+
+class Streamed(ABC):
+    """Samples that are split and come in batches; how they are made is for each kind to say."""
+
+    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
+        """Batches of a split in its order, made when they are needed.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+            batch_size: Samples a batch.
+
+        Raises:
+            UsageError: There is no such split, or it is empty.
+        """
+        return self._batches(self._rows(split), batch_size)
+
+    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
+        """Batches of the training split in another order each epoch.
+
+        Args:
+            batch_size: Samples a batch.
+            seed: Of the orders.
+
+        Returns:
+            A function from an epoch's number to its batches.
+        """
+        rows = self._rows("train")
+        return lambda epoch: self._batches(rows[order_of(len(rows), seed, epoch)], batch_size)
+
+    @abstractmethod
+    def _rows(self, split: Split) -> NDArray[np.intp]:
+        """The samples of a split that has some."""
+
+    @abstractmethod
+    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
+        """Batches of some samples in the order of their numbers."""

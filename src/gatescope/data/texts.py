@@ -22,7 +22,7 @@ from gatescope.data.splits import (
     shown,
     split_samples,
 )
-from gatescope.data.streams import EpochMaker, batches, order_of
+from gatescope.data.streams import Streamed, batches
 from gatescope.data.words import Vocabulary, VocabularyFit
 from gatescope.errors import DataError, UsageError
 
@@ -49,7 +49,7 @@ class TextsConfig(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class TextSamples:
+class TextSamples(Streamed):
     """Texts with labels, split and ready for training.
 
     Args:
@@ -81,31 +81,6 @@ class TextSamples:
             UsageError: There is no such split, or it has no texts.
         """
         return self._part(self._rows(split))
-
-    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
-        """Batches of a split in order, made as they are needed.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-            batch_size: Texts a batch.
-
-        Raises:
-            UsageError: There is no such split, or it has no texts.
-        """
-        return self._batches(self._rows(split), batch_size)
-
-    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
-        """Batches of the training split in another order each epoch.
-
-        Args:
-            batch_size: Texts a batch.
-            seed: Of the orders.
-
-        Returns:
-            A function from an epoch's number to its batches.
-        """
-        rows = self._rows("train")
-        return lambda epoch: self._batches(rows[order_of(len(rows), seed, epoch)], batch_size)
 
     def _rows(self, split: Split) -> NDArray[np.intp]:
         rows = self.splits.rows(split)
