@@ -34,6 +34,7 @@ def test_a_recipe_runs_with_changes_and_shows_a_page(gatescope, tmp_path: Path) 
     [
         (("train", "gate", "--set", "step=20"), "there is no setting 'step'"),
         (("train", "gate", "--resume"), "--resume goes on in a folder"),
+        (("train", "hiden"), "did you mean 'hidden'"),
         (("train", "nothing.py"), "there is no 'nothing.py'"),
         (("recipes", "copy", "gate", "my.txt"), "'my.txt' is no Python file"),
         (("recipes", "show", "gats"), "there is no recipe 'gats'"),

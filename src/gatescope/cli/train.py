@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from gatescope.cli.files import existing
 from gatescope.cli.recipes import own_recipe, recipe_command, recipe_names
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
-from gatescope.errors import UsageError
+from gatescope.errors import UsageError, nearest
 from gatescope.recipes.lessons import lesson
 
 
@@ -32,6 +32,21 @@ class RecipeOrFile(TyperGroup):
         if cmd_name in recipe_names():
             return recipe_command(lesson(cmd_name))
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that was typed.
+
+        Raises:
+            UsageError: There is none, neither a recipe nor one of its own.
+        """
+        known = self.list_commands(ctx)
+        if args[0] in known or args[0].endswith(".py"):
+            return super().resolve_command(ctx, args)
+        raise UsageError(
+            f"there is nothing to train called {args[0]!r}",
+            f"one of {', '.join(known)}, or a recipe's file",
+            nearest(args[0], known) or "gatescope recipes lists the recipes",
+        )
 
 
 train = typer.Typer(

@@ -26,6 +26,7 @@ from gatescope.recipes.settings import override
 from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
+from gatescope.runs.record import safe_name
 from gatescope.training.fit import FitConfig, Fitted, fit
 
 
@@ -93,7 +94,7 @@ def run_network(
         chosen = override(recipe, settings)
         if console is not None and recipe.variants:
             console.print(f"\n{name}", style="bold")
-        where = folder / name.replace(" ", "-") if recipe.variants else folder / "run"
+        where = folder / (safe_name(name) if recipe.variants else "run")
         trained.append(train(name, chosen, where, resume=resume, console=console))
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
