@@ -17,7 +17,6 @@ from pathlib import Path
 
 from gatescope.recipes.network import NetworkRecipe
 from gatescope.recipes.results import Results
-from gatescope.recipes.running import run_recipe
 from gatescope.recipes.settings import override
 
 NAMES = (
@@ -44,7 +43,7 @@ def run(name: str, seed: int) -> Results:
     if isinstance(chosen, NetworkRecipe):
         chosen = override(chosen, [f"data.seed={seed}", f"training.seed={seed + 1}"])
     with tempfile.TemporaryDirectory() as folder:
-        return run_recipe(chosen, module, Path(folder), resume=False, console=None)
+        return chosen.run(module, Path(folder), resume=False, console=None)
 
 
 def report(found: list[Results]) -> None:

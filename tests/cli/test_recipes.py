@@ -46,6 +46,20 @@ def test_what_cannot_be_run_is_said(gatescope, arguments, said: str) -> None:
     assert answer.code == 2 and said in answer.err and "fix: " in answer.err
 
 
+def test_what_a_recipe_must_be_given_is_said(gatescope, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        '"""Mine.\n\nText.\n\nData: my sheet, from my drawer.\n"""\n'
+        "def recipe(data, target='price'):\n    return 3\n"
+    )
+    answer = gatescope("train", mine)
+    assert answer.code == 2 and "the recipe 'mine' needs --data" in answer.err
+    assert "expected: my sheet, from my drawer." in answer.err
+    answer = gatescope("train", mine, "--data", mine, "--target", "price")
+    assert answer.code == 2 and "recipe() of mine.py returned int" in answer.err
+    assert "--target" not in gatescope("train", "gate", "--help").out
+
+
 def test_a_file_that_is_no_recipe_is_said(gatescope, tmp_path: Path) -> None:
     file = tmp_path / "other.py"
     file.write_text('"""Nothing."""\n')

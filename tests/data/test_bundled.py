@@ -25,7 +25,7 @@ def test_parts_share_no_sample_and_are_the_same_for_a_seed(name: str) -> None:
     data = Bundled(name=name).load()  # type: ignore[arg-type]
     again = Bundled(name=name).load()  # type: ignore[arg-type]
     (field,), (target,) = data.inputs, data.targets
-    parts = [data.train, data.validation, data.test]
+    parts = [data.train, data.dev, data.test]
     rows = [{row.tobytes() for row in part.x[field.name]} for part in parts]
     sizes = [len(part) for part in parts]
     assert sizes[0] > 2 * sizes[2] > sizes[1]

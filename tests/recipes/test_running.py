@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from gatescope.errors import ConfigurationError
 from gatescope.recipes.lessons import lesson
 from gatescope.recipes.network import NetworkRecipe
 from gatescope.recipes.results import write_results
-from gatescope.recipes.running import run_recipe
 from gatescope.recipes.settings import override
 
 
 def run(name: str, folder: Path, *settings: str):
     module = importlib.import_module(f"gatescope.recipes.{name}")
     chosen = override(module.recipe(), settings)
-    return run_recipe(chosen, module, folder, resume=False, console=None)
+    return chosen.run(module, folder, resume=False, console=None)
 
 
 @pytest.mark.parametrize("name", ["gate", "gates", "learning_rate"])
@@ -36,11 +34,6 @@ def test_every_variant_of_a_longer_recipe_trains_and_is_drawn(name: str, tmp_pat
     assert [row[0] for row in results.rows] == list(module.recipe().variants)
     assert set(module.recipe().expected) <= set(results.scores)
     assert write_results(results, lesson(name), tmp_path).stat().st_size > 10_000
-
-
-def test_what_is_no_recipe_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"recipe\(\) returned int"):
-        run_recipe(3, None, tmp_path, resume=False, console=None)
 
 
 def test_a_variant_is_set_as_on_the_command_line(tmp_path: Path) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatescope.cli.files import existing
 from gatescope.cli.terminal import engine_starting, output, printable
-from gatescope.errors import UsageError
+from gatescope.errors import ConfigurationError, UsageError
 from gatescope.recipes.lessons import Lesson, lesson, lessons, names, read_lesson
 from gatescope.report.terminal import summary, table
+
+if TYPE_CHECKING:
+    from gatescope.recipes.recipe import Recipe
 
 recipes = typer.Typer(name="recipes", help="The recipes: small networks that show one thing each.")
 
@@ -74,25 +78,62 @@ def recipe_command(found: Lesson) -> Any:
 
 
 def _command(found: Lesson) -> Callable[..., None]:
-    def run(
-        folder: Annotated[
-            Path | None,
-            typer.Option("--run", metavar="DIR", help="Where it is kept; runs/NAME-… by default."),
-        ] = None,
-        settings: Annotated[
-            list[str] | None,
-            typer.Option("--set", metavar="NAME=VALUE", help="Change a setting. May be repeated."),
-        ] = None,
-        resume: Annotated[
-            bool, typer.Option("--resume", help="Go on where the run was stopped.")
-        ] = False,
-    ) -> None:
-        run_lesson(found, folder, settings or (), resume=resume)
+    """A function whose options are those of all recipes, and what this one's `recipe` is given."""
 
+    def run(folder: Path | None, settings: list[str] | None, resume: bool, **given: object) -> None:
+        run_lesson(found, folder, settings or (), resume=resume, **given)
+
+    options = {**_OPTIONS, **{name: _GIVEN[name] for name in found.takes if name in _GIVEN}}
+    run.__signature__ = inspect.Signature([  # type: ignore[attr-defined]
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in options.items()
+    ])  # fmt: skip
     return run
 
 
-def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: bool = False) -> None:
+_OPTIONS: Mapping[str, tuple[Any, object]] = {
+    "folder": (
+        Annotated[
+            Path | None,
+            typer.Option("--run", metavar="DIR", help="Where it is kept; runs/NAME-… by default."),
+        ],
+        None,
+    ),
+    "settings": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="Change a setting. May be repeated."),
+        ],
+        None,
+    ),
+    "resume": (
+        Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped.")],
+        False,
+    ),
+}
+_GIVEN: Mapping[str, tuple[Any, object]] = {
+    "data": (
+        Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Data of your own.")],
+        None,
+    ),
+    "target": (
+        Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="What to predict.")],
+        None,
+    ),
+    "drop": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--drop", metavar="COLUMN", help="Leave it out. May be repeated."),
+        ],
+        None,
+    ),
+}
+"""What a recipe may be given, by the name of the argument of its function `recipe`."""
+
+
+def run_lesson(
+    found: Lesson, folder: Path | None, settings: Any, *, resume: bool = False, **given: object
+) -> None:
     """Runs a recipe and shows what came of it.
 
     Args:
@@ -100,7 +141,13 @@ def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: boo
         folder: Where it is kept.
         settings: Changes, each `name=value`.
         resume: Whether to go on in that folder.
+        **given: What its function `recipe` is to be given; None for what it was not.
+
+    Raises:
+        UsageError: It needs something that it was not given, or the folder is a file.
     """
+    chosen_data = {name: value for name, value in given.items() if value}
+    _check_given(found, chosen_data)
     if resume and folder is None:
         raise UsageError("--resume goes on in a folder", "--run DIR", "name the run's folder")
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -108,14 +155,13 @@ def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: boo
     where = folder or Path("runs") / time.strftime(f"{found.name}-%Y%m%d-%H%M%S")
     with engine_starting():
         from gatescope.recipes.results import rows_of, write_results
-        from gatescope.recipes.running import run_recipe
         from gatescope.recipes.settings import override
 
         module = loaded(found)
     began = time.monotonic()
-    chosen = override(module.recipe(), settings)
+    chosen = override(_recipe(found, module.recipe(**chosen_data)), settings)
     where.mkdir(parents=True, exist_ok=True)
-    results = run_recipe(chosen, module, where, resume=resume, console=output())
+    results = chosen.run(module, where, resume=resume, console=output())
     page = write_results(results, found, where)
     compared = [table(results.rows, results.columns)] if results.rows else []
     shown = [
@@ -132,6 +178,30 @@ def run_lesson(found: Lesson, folder: Path | None, settings: Any, *, resume: boo
         typer.echo(f"{name} is {results.scores[name]:.4g}, expected {low:g} to {high:g}", err=True)
     if results.outside and not settings:
         raise typer.Exit(1)
+
+
+def _check_given(found: Lesson, given: Mapping[str, object]) -> None:
+    if isinstance(data := given.get("data"), Path):
+        existing(data, found.facts.get("Data", "the data of the recipe"))
+    for name, needed in found.takes.items():
+        if needed and name not in given:
+            raise UsageError(
+                f"the recipe {found.name!r} needs --{name}",
+                found.facts.get("Data", f"a {name}") if name == "data" else f"a {name}",
+                f"gatescope train {found.name} --{name} …",
+            )
+
+
+def _recipe(found: Lesson, made: object) -> Recipe:
+    from gatescope.recipes.recipe import Recipe
+
+    if isinstance(made, Recipe):
+        return made
+    raise ConfigurationError(
+        f"recipe() of {found.file.name} returned {type(made).__name__}",
+        "a recipe",
+        "see gatescope recipes copy",
+    )
 
 
 def loaded(found: Lesson) -> Any:

@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from sklearn import datasets as sklearn_data
 
-from gatescope.data.datasets import Array, Dataset, Field, Part, split, standardized
+from gatescope.data.datasets import Array, Dataset, Field, Part, Source, split, standardized
 from gatescope.data.splits import SplitConfig
 
 Table = Literal["iris", "wine", "breast_cancer", "diabetes"]
 Shape = Literal["circles", "moons", "spirals", "xor"]
 
 
-class Bundled(BaseModel):
+class Bundled(Source):
     """A data set that needs no file.
 
     Args:
@@ -29,8 +28,7 @@ class Bundled(BaseModel):
         seed: Of the split, and of what is made.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    kind: Literal["bundled"] = "bundled"
     name: Table | Shape | Literal["digits"]
     samples: int = 1_000
     noise: float = 0.1
@@ -39,7 +37,7 @@ class Bundled(BaseModel):
     scaled: bool = True
     seed: int = 0
 
-    def load(self) -> Dataset:
+    def _read(self) -> Dataset:
         """Loads or makes it, and splits it: 65 % to learn from, 15 % to choose by, 20 % to test."""
         if self.name == "digits":
             return _digits(self)
@@ -100,11 +98,11 @@ def _classified(
 
 def _measured(asked: Bundled, x: Array, y: Array, columns: tuple[str, ...]) -> Dataset:
     whole = Part({"numbers": x}, {"progression": y})
-    train, validation, test = split(whole, _shares(asked), np.zeros(len(y), np.int64))
+    train, dev, test = split(whole, _shares(asked), np.zeros(len(y), np.int64))
     fields = Field("numbers", "numbers", x.shape[1:], columns=columns)
     wanted = Field("progression", "number")
     source = _ABOUT[str(asked.name)]
-    data = Dataset((fields,), (wanted,), train, validation, test, source)
+    data = Dataset((fields,), (wanted,), train, dev, test, source)
     data = standardized(data, "numbers", "progression") if asked.scaled else data
     return _with_outliers(data, asked) if asked.outliers else data
 
@@ -116,7 +114,7 @@ def _with_outliers(data: Dataset, asked: Bundled) -> Dataset:
     chosen = np.random.default_rng(asked.seed).random(len(y)) < asked.outliers
     y[chosen] += _FAR * y.std()
     train = Part(data.train.x, {target.name: y})
-    return Dataset(data.inputs, data.targets, train, data.validation, data.test, data.source)
+    return Dataset(data.inputs, data.targets, train, data.dev, data.test, data.source)
 
 
 def _circles(samples: int, noise: float, seed: int) -> tuple[Array, Array]:

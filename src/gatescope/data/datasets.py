@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
-from gatescope.data.splits import SPLITS, SplitConfig, split_samples
+from gatescope.data.splits import SPLITS, Split, SplitConfig, split_index, split_samples
 
 Array = NDArray[Any]
 Kind = Literal["numbers", "image", "text", "sequence", "category", "number", "binary", "classes"]
@@ -26,6 +29,8 @@ class Field:
         shape: Of one sample; empty for a single number.
         classes: Names of what a class, category or word number stands for.
         columns: Names of the numbers of a table.
+        mean: Of a target that is scaled, in its own unit.
+        deviation: Likewise; 1 where it is not scaled.
     """
 
     name: str
@@ -33,6 +38,8 @@ class Field:
     shape: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,48 @@ class Dataset:
         inputs: What goes in.
         targets: What is to come out.
         train: What it learns from.
-        validation: What choices are made by, such as when to stop.
+        dev: What choices are made by, such as when to stop.
         test: What it is judged by, once.
         source: Where it comes from, and under which terms.
+        notes: What should be known of it, each a sentence.
     """
 
     inputs: tuple[Field, ...]
     targets: tuple[Field, ...]
     train: Part
-    validation: Part
+    dev: Part
     test: Part
     source: str
+    notes: tuple[str, ...] = ()
+
+    def part(self, split: Split) -> Part:
+        """The samples of a split.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+        """
+        return (self.train, self.dev, self.test)[split_index(split)]
+
+
+class Source(BaseModel, ABC):
+    """Where data comes from.
+
+    A configuration loads its data once, so a recipe may look at them to say what the network is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @cached_property
+    def _loaded(self) -> Dataset:
+        return self._read()
+
+    def load(self) -> Dataset:
+        """The data, split."""
+        return self._loaded
+
+    @abstractmethod
+    def _read(self) -> Dataset:
+        """Reads them."""
 
 
 def split(whole: Part, config: SplitConfig, labels: Array) -> tuple[Part, Part, Part]:
@@ -86,7 +124,7 @@ def split(whole: Part, config: SplitConfig, labels: Array) -> tuple[Part, Part, 
         labels: A class of each sample, from 0, whose shares are kept in every part.
 
     Returns:
-        Training, validation and test part.
+        Training, dev and test part.
     """
     found = split_samples(labels, config)
     train, dev, test = (whole.rows(found.rows(part)) for part in SPLITS)
@@ -100,7 +138,7 @@ def standardized(data: Dataset, *names: str) -> Dataset:
         data: The data.
         *names: Of inputs and targets; a column that never changes stays 0.
     """
-    parts = [data.train, data.validation, data.test]
+    parts = [data.train, data.dev, data.test]
     for name in names:
         side = "x" if name in data.train.x else "y"
         known = getattr(data.train, side)[name]
@@ -110,4 +148,4 @@ def standardized(data: Dataset, *names: str) -> Dataset:
             held = getattr(part, side)
             scaled = ((held[name] - mean) / spread).astype(np.float32)
             parts[place] = replace(part, **{side: {**held, name: scaled}})
-    return replace(data, train=parts[0], validation=parts[1], test=parts[2])
+    return replace(data, train=parts[0], dev=parts[1], test=parts[2])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveFloat, PositiveInt
+from pydantic import FiniteFloat, PositiveFloat, PositiveInt
+from rich.console import Console
 
 from gatescope.circuits.circuit import circuit
 from gatescope.circuits.view import nodes_of
+from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.report.graph_svg import svg_graph
 from gatescope.report.html import paragraph, section
@@ -15,7 +19,7 @@ from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 
 
-class CircuitRecipe(BaseModel):
+class CircuitRecipe(Recipe):
     """A circuit and what it is to become.
 
     Args:
@@ -29,8 +33,6 @@ class CircuitRecipe(BaseModel):
         expected: The band of `output` and of inputs after training.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     expression: str
     values: Mapping[str, FiniteFloat]
     train: tuple[str, ...]
@@ -39,6 +41,10 @@ class CircuitRecipe(BaseModel):
     learning_rate: PositiveFloat
     steps: PositiveInt
     expected: Mapping[str, Band]
+
+    def run(self, module: Any, folder: Path, *, resume: bool, console: Console | None) -> Results:
+        """Trains the circuit: a moment, of which nothing has to be kept."""
+        return run_circuit(self)
 
 
 def run_circuit(recipe: CircuitRecipe) -> Results:

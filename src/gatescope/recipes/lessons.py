@@ -44,6 +44,7 @@ class Lesson:
         facts: `Predict` (a question to answer first), `Data`, `Minutes on two cores`, `Expected`
             and `Baseline`, those that it tells.
         lines: Of code, without docstrings, comments and empty ones.
+        takes: What its function `recipe` is given, such as `data`: whether it must be.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Lesson:
     text: str
     facts: dict[str, str]
     lines: int
+    takes: dict[str, bool]
 
 
 def names() -> list[str]:
@@ -101,7 +103,18 @@ def read_lesson(file: Path) -> Lesson:
         text=parts[0].strip(),
         facts=facts,
         lines=lines_of_code(source),
+        takes=_takes(source),
     )
+
+
+def _takes(source: str) -> dict[str, bool]:
+    """The arguments of `recipe`, and whether each must be given."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "recipe":
+            named = [each.arg for each in node.args.args]
+            needed = len(named) - len(node.args.defaults)
+            return {name: place < needed for place, name in enumerate(named)}
+    return {}
 
 
 def lines_of_code(source: str) -> int:

@@ -6,21 +6,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
 from rich.console import Console
 from sklearn.metrics import accuracy_score, r2_score
 
 from gatescope.data.bundled import Bundled
 from gatescope.data.datasets import Array, Dataset, Field, Part
+from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
 from gatescope.models.recurrent import RecurrentConfig, recurrent
 from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
+from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.recipes.settings import override
 from gatescope.report.html import Html, section
@@ -29,8 +31,12 @@ from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
 from gatescope.training.fit import FitConfig, Fitted, fit
 
+AnySource = Annotated[
+    Bundled | TableFile | ImageFiles | SoundFiles | TextFiles, Setting(discriminator="kind")
+]
 
-class NetworkRecipe(BaseModel):
+
+class NetworkRecipe(Recipe):
     """A network and all that decides what it becomes.
 
     Args:
@@ -43,14 +49,16 @@ class NetworkRecipe(BaseModel):
         expected: Bands of scores on the test part: `test` of one network, or a variant's name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: Bundled
+    data: AnySource
     network: DenseConfig | ConvConfig | RecurrentConfig
     training: FitConfig
     variants: Mapping[str, tuple[str, ...]] = {}
     baselines: tuple[Baseline, ...]
     expected: Mapping[str, Band]
+
+    def run(self, module: Any, folder: Path, *, resume: bool, console: Console | None) -> Results:
+        """Trains the network, or each variant, and compares with baselines; see `run_network`."""
+        return run_network(self, module, folder, resume=resume, console=console)
 
 
 @dataclass(frozen=True)
@@ -132,9 +140,9 @@ def train(
     model.compile(**compile_arguments(recipe.network.outputs))
     fitted = fit(
         model, _given(data.train, recipe), recipe.training, run=folder, resume=resume,
-        validation=_given(data.validation, recipe), console=console,
+        validation=_given(data.dev, recipe), console=console,
     )  # fmt: skip
-    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    parts = {"train": data.train, "dev": data.dev, "test": data.test}
     scores = {part: score(model, held, data.targets) for part, held in parts.items()}
     return Trained(name, recipe, data, model, fitted, scores, time.monotonic() - began)
 
@@ -179,11 +187,11 @@ def _score(target: Field, true: Array, predicted: Array) -> float:
     return float(accuracy_score(true.ravel(), chosen))
 
 
-_COLUMNS = ("", "test", "validation", "training", "parameters", "epochs", "seconds")
+_COLUMNS = ("", "test", "dev", "train", "parameters", "epochs", "seconds")
 
 
 def _row(one: Trained) -> tuple[object, ...]:
-    scores = (one.scores[part] for part in ("test", "validation", "training"))
+    scores = (one.scores[part] for part in ("test", "dev", "train"))
     epochs = len(one.fitted.history["loss"])
     return one.name, *scores, one.model.count_params(), epochs, round(one.seconds, 1)
 

@@ -1,0 +1,143 @@
+"""Data of files as what networks are trained on: tables, images, sounds and texts.
+
+Each source is a frozen configuration with a path, and loads a `Dataset` once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from gatescope.data.datasets import Dataset, Field, Part, Source
+from gatescope.data.encoding import NUMBERS
+from gatescope.data.file_samples import FileSamples
+from gatescope.data.images import ImagesConfig, load_images
+from gatescope.data.sounds import SoundsConfig, load_sounds
+from gatescope.data.splits import Split
+from gatescope.data.table import Table, TableConfig, load_table
+from gatescope.data.texts import TextSamples, TextsConfig, load_texts
+
+
+class TableFile(Source):
+    """A table in a file, of which one column is the target.
+
+    Args:
+        path: A CSV file of any dialect.
+        table: How it is read.
+    """
+
+    kind: Literal["table"] = "table"
+    path: Path
+    table: TableConfig
+
+    def _read(self) -> Dataset:
+        return dataset_of_table(load_table(self.path, self.table), self.path.name)
+
+
+class ImageFiles(Source):
+    """Images by class.
+
+    Args:
+        path: A folder of class folders, or a zip of such.
+        images: How they are read.
+    """
+
+    kind: Literal["images"] = "images"
+    path: Path
+    images: ImagesConfig
+
+    def _read(self) -> Dataset:
+        return _of_files(load_images(self.path, self.images), "image", self.path.name)
+
+
+class SoundFiles(Source):
+    """Sounds by class, as log-mel spectrograms.
+
+    Args:
+        path: A folder of wav files, or a zip of such.
+        sounds: How they are read.
+    """
+
+    kind: Literal["sounds"] = "sounds"
+    path: Path
+    sounds: SoundsConfig
+
+    def _read(self) -> Dataset:
+        return _of_files(load_sounds(self.path, self.sounds), "sequence", self.path.name)
+
+
+class TextFiles(Source):
+    """Texts by class, one a line.
+
+    Args:
+        path: A folder or a zip.
+        texts: How they are read.
+    """
+
+    kind: Literal["texts"] = "texts"
+    path: Path
+    texts: TextsConfig
+
+    def _read(self) -> Dataset:
+        return _of_texts(load_texts(self.path, self.texts), self.path.name)
+
+
+def dataset_of_table(table: Table, source: str) -> Dataset:
+    """A table's rows as named inputs and one target.
+
+    Args:
+        table: As `load_table` gives it.
+        source: Where it comes from.
+    """
+
+    def rows(split: Split) -> Part:
+        inputs, target = table.arrays(split)
+        return Part(dict(inputs), {table.target.name: target})
+
+    encoder = table.encoder
+    fields = []
+    if encoder.numbers:
+        columns = encoder.numbers
+        fields.append(Field(NUMBERS, "numbers", (len(columns),), columns=columns))
+    for name, (_, categories) in encoder.categories.items():
+        fields.append(Field(name, "category", (), ("", *categories)))
+    for name, (_, vocabulary) in encoder.texts.items():
+        fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
+    return Dataset(tuple(fields), (_target(table),), *_parts(rows), source, table.notes)
+
+
+def _target(table: Table) -> Field:
+    target = table.target
+    if target.classes:
+        return replace(_label(target.classes), name=target.name)
+    return Field(target.name, "number", mean=target.mean, deviation=target.deviation)
+
+
+def _parts(rows: Callable[[Split], Part]) -> tuple[Part, Part, Part]:
+    return rows("train"), rows("dev"), rows("test")
+
+
+def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: str) -> Dataset:
+    def rows(split: Split) -> Part:
+        x, y = found.arrays(split)
+        return Part({kind: x}, {"class": y})
+
+    parts = _parts(rows)
+    field = Field(kind, kind, parts[0].x[kind].shape[1:])
+    return Dataset((field,), (_label(found.classes),), *parts, source, found.notes)
+
+
+def _of_texts(found: TextSamples, source: str) -> Dataset:
+    def rows(split: Split) -> Part:
+        x, y = found.arrays(split)
+        return Part({"text": x}, {"class": y})
+
+    words, length = found.vocabulary.words, found.vocabulary.length
+    field = Field("text", "text", (length,), words)
+    return Dataset((field,), (_label(found.classes),), *_parts(rows), source, found.notes)
+
+
+def _label(classes: tuple[str, ...]) -> Field:
+    return Field("class", "binary" if len(classes) == 2 else "classes", (), classes)
