@@ -46,7 +46,7 @@ def train(
         (49.970703125,)
     """
     _check(graph, learning_rate, steps)
-    judged = Graph([_loss_of_all(graph, toward, loss)], graph.parameters)
+    judged = with_loss(graph, toward=toward, loss=loss)
     first = graph.history[-1].number if graph.history else 0
     taken: list[Step] = []
     try:
@@ -60,6 +60,20 @@ def train(
     finally:
         graph.failure = judged.failure
     return taken
+
+
+def with_loss(graph: Graph, *, toward: float | Sequence[float], loss: str) -> Graph:
+    """The circuit with a loss behind its outputs, which is then its only output.
+
+    Args:
+        graph: The circuit, whose wires are used.
+        toward: What the output should be, or what each of several outputs should.
+        loss: One of `LOSSES`; of several outputs the losses add up.
+
+    Raises:
+        UsageError: There is no such loss, or another number of targets than of outputs.
+    """
+    return Graph([_loss_of_all(graph, toward, loss)], graph.parameters)
 
 
 def _check(graph: Graph, learning_rate: float, steps: int) -> None:

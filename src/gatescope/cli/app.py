@@ -19,6 +19,7 @@ from gatescope.cli.learn import learn
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
+from gatescope.cli.studio import studio
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 from gatescope.errors import UsageError
@@ -42,6 +43,7 @@ app.command()(trace)
 app.command()(replay)
 app.add_typer(runs)
 app.command()(doctor)
+app.command()(studio)
 
 
 _NOTHING_TYPED = 2

@@ -150,6 +150,7 @@ class Finding:
             "cause": self.cause, "symptom": self.symptom, "remedy": self.remedy, "where": where,
             "layer": self.layer, "step": self.step, "proved": self.proved, "stands": self.stands,
             "confidence": self.confidence, "rule": self.rule, "diff": self.diff,
-            "proof": self.proof.sentence if self.proof else "",
+            "proof": self.proof.sentence if self.proof else "", "source": self.source,
+            "evidence": list(self.evidence), "series": [asdict(one) for one in self.series],
         }  # fmt: skip
-        return {name: value for name, value in told.items() if value not in (None, "")}
+        return {name: value for name, value in told.items() if value not in (None, "", [])}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 from gatescope.doctor.finding import Finding
 from gatescope.doctor.findings import Findings
@@ -99,7 +100,7 @@ def _plot(x: tuple[float, ...], y: tuple[float, ...], label: str) -> list[str]:
     return [f"     {one}" for one in text_plot(line, width=_CURVE_WIDTH, height=_CURVE_HEIGHT)]
 
 
-def _is_curve(x: tuple[float, ...], y: tuple[float, ...]) -> bool:
+def _is_curve(x: Sequence[float], y: Sequence[float]) -> bool:
     """Whether there is more to draw than a point."""
     return len({a for a, b in zip(x, y, strict=True) if isfinite(b)}) > 1
 
@@ -119,7 +120,7 @@ def html(diagnosis: Findings) -> str:
         ("skill", "–" if outcome is None or outcome.known is None else f"{outcome.known:.2f}"),
     ]
     parts = [section("Overview", facts(known))]
-    parts += [_section(one) for one in diagnosis.standing]
+    parts += [kept_section(one.summary) for one in diagnosis.standing]
     if diagnosis.possible:
         items = [element("li", escape(_short(one).strip(" -"))) for one in diagnosis.possible]
         parts.append(section("Possible, not proved", element("ul", *items)))
@@ -128,18 +129,26 @@ def html(diagnosis: Findings) -> str:
     return page(f"Diagnosis of {diagnosis.name}", *parts, lead=verdict(diagnosis))
 
 
-def _section(finding: Finding) -> Html:
-    body = [paragraph(_where(finding)), paragraph(finding.symptom)]
-    body += [paragraph(one) for one in finding.evidence]
-    body.append(paragraph(f"Remedy: {finding.remedy}"))
-    if finding.proof:
-        body.append(paragraph(f"Proof: {finding.proof.sentence}"))
-    for series in finding.series:
-        if not _is_curve(series.x, series.y):
-            continue
-        curve = Series(series.label, series.x, series.y)
-        body.append(line_chart([curve], title=series.label, x_label="step", y_label=series.label))
-    if finding.diff:
-        body.append(element("pre", escape(finding.diff)))
-    body.append(paragraph(f"Rule {finding.rule}; {finding.source}"))
-    return section(f"{finding.cause} [{_mark(finding)}]", *body)
+def kept_section(told: Mapping[str, Any]) -> Html:
+    """A finding as a run keeps it, as a section of a page.
+
+    Args:
+        told: What `Finding.summary` holds.
+    """
+    place = [f"layer {told['layer']}" if "layer" in told else "",
+             f"from step {told['step']}" if "step" in told else ""]  # fmt: skip
+    where = ", ".join(part for part in (told.get("where", ""), *place) if part)
+    body = [paragraph(where), paragraph(told["symptom"]), *map(paragraph, told.get("evidence", ()))]
+    body.append(paragraph(f"Remedy: {told['remedy']}"))
+    if "proof" in told:
+        body.append(paragraph(f"Proof: {told['proof']}"))
+    for series in told.get("series", ()):
+        if _is_curve(series["x"], series["y"]):
+            curve = Series(series["label"], series["x"], series["y"])
+            chart = line_chart([curve], title=curve.label, x_label="step", y_label=curve.label)
+            body.append(chart)
+    if "diff" in told:
+        body.append(element("pre", escape(told["diff"])))
+    body.append(paragraph(f"Rule {told['rule']}; {told.get('source', '')}".rstrip("; ")))
+    mark = "proved" if told["proved"] else f"confidence {told['confidence']:.0%}"
+    return section(f"{told['cause']} [{mark}]", *body)

@@ -221,7 +221,7 @@ class _Drawing:
 
 def _row(title: Html, *cells: str) -> Html:
     spans = [element("span", escape(cell), class_=_flag(cell)) for cell in cells]
-    return element("div", element("span", title), *spans, class_="row")
+    return element("div", element("span", title), *spans, class_="gate-row")
 
 
 def _flag(cell: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Local pages that show what the library computes: rooms for circuits, runs, networks, captions."""

@@ -1,0 +1,37 @@
+"""Runs by the names that addresses hold; nothing outside of the folder of runs is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from gatescope.errors import RunError
+from gatescope.runs.open import Run, open_run
+
+
+def run_named(name: str, root: Path) -> Run:
+    """The run of a name.
+
+    Args:
+        name: Its folder within the folder of runs.
+        root: That folder.
+
+    Raises:
+        RunError: There is no such run there, or it is damaged.
+    """
+    folder = root / name
+    hidden = any(part.startswith(".") for part in Path(name).parts)
+    if hidden or root.resolve() not in folder.resolve().parents:
+        raise RunError(
+            f"there is no run {name!r}", f"a run in {str(root)!r}", "choose one from the list"
+        )
+    return open_run(folder)
+
+
+def address_of(name: str) -> str:
+    """Where a run is shown.
+
+    Args:
+        name: Its folder within the folder of runs.
+    """
+    return f"/runs/{quote(name)}"

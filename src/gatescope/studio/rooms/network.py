@@ -1,0 +1,5 @@
+from gatescope.studio.frame import Studio
+
+
+def register(studio: Studio) -> None:
+    pass
