@@ -174,6 +174,8 @@ def run_lesson(
         ("time", f"{time.monotonic() - began:.0f} s"),
     ]
     output().print(summary(found.name, facts, *shown))
+    for note in results.notes:
+        typer.echo(f"note: {printable(note)}")
     for name, (low, high) in results.outside.items() if not settings else ():
         typer.echo(f"{name} is {results.scores[name]:.4g}, expected {low:g} to {high:g}", err=True)
     if results.outside and not settings:

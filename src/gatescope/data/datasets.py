@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gatescope.data.splits import SPLITS, Split, SplitConfig, split_index, split_samples
+
+if TYPE_CHECKING:
+    from gatescope.data.streams import Streamed
 
 Array = NDArray[Any]
 Kind = Literal["numbers", "image", "text", "sequence", "category", "number", "binary", "classes"]
@@ -41,6 +44,11 @@ class Field:
     mean: float = 0.0
     deviation: float = 1.0
 
+    @property
+    def is_number(self) -> bool:
+        """Whether a target is measured, not told apart."""
+        return self.kind in ("number", "numbers")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -67,6 +75,9 @@ class Part:
 class Dataset:
     """Data of a network.
 
+    Data that are too large for memory are `streamed`, and the parts are samples of theirs, for
+    whatever has to look at arrays: pictures and simple models.
+
     Args:
         inputs: What goes in.
         targets: What is to come out.
@@ -75,6 +86,7 @@ class Dataset:
         test: What it is judged by, once.
         source: Where it comes from, and under which terms.
         notes: What should be known of it, each a sentence.
+        streamed: Where all of it comes from, in batches; None where the parts are all.
     """
 
     inputs: tuple[Field, ...]
@@ -84,6 +96,7 @@ class Dataset:
     test: Part
     source: str
     notes: tuple[str, ...] = ()
+    streamed: Streamed | None = None
 
     def part(self, split: Split) -> Part:
         """The samples of a split.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from gatescope.data.splits import (
     split_index,
     split_samples,
 )
-from gatescope.data.streams import Streamed, batches
+from gatescope.data.streams import Numbered, Spec
 from gatescope.errors import DataError, UsageError
 
 _KEPT_BYTES = 512_000_000
@@ -84,7 +85,7 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, eq=False)
-class FileSamples(Streamed):
+class FileSamples(Numbered):
     """Files with labels, split and ready for training.
 
     Args:
@@ -109,22 +110,6 @@ class FileSamples(Streamed):
     finish: Finish
     kept: NDArray[Any] | None
 
-    def arrays(self, split: Split) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """All samples of a split at once; for sets that fit into memory.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            The samples, `(files, ...)`, and their labels, `(files,)`.
-
-        Raises:
-            UsageError: There is no such split, or it has no files.
-        """
-        rows = self._rows(split)
-        samples = [part for part, _ in self._parts(rows, _TOGETHER)]
-        return np.concatenate(samples), self.labels[rows]
-
     def _rows(self, split: Split) -> NDArray[np.intp]:
         rows = self.splits.rows(split)
         if len(rows):
@@ -136,22 +121,20 @@ class FileSamples(Streamed):
             f"give {split} a share, say {split}=0.1",
         )
 
-    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
-        sample = self.finish(self._decoded(rows[:1]))
-        spec = (
+    @property
+    def _total(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def element_spec(self) -> Spec:
+        sample = self.finish(self._decoded(np.arange(1)))
+        return (
             tf.TensorSpec((None, *sample.shape[1:]), sample.dtype),
             tf.TensorSpec((None,), tf.int32),
         )
-        return batches(
-            lambda: self._parts(rows, batch_size), spec, batch_size=batch_size, count=len(rows)
-        )
 
-    def _parts(
-        self, rows: NDArray[np.intp], size: int
-    ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            yield self.finish(self._decoded(some)), self.labels[some]
+    def _part(self, rows: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        return self.finish(self._decoded(rows)), self.labels[rows]
 
     def _decoded(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         if self.kept is not None:
@@ -293,10 +276,10 @@ def _examined(
                     unreadable.append(result)
                     continue
                 readable.append(name)
+                if result.nbytes * len(names) > _KEPT_BYTES:
+                    kept = None
                 if kept is not None:
                     kept.append(result)
-                if result.nbytes * len(readable) > _KEPT_BYTES:
-                    kept = None
     return readable, np.stack(kept) if kept else None, unreadable
 
 

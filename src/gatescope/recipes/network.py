@@ -12,16 +12,20 @@ import keras
 import numpy as np
 from pydantic import Field as Setting
 from rich.console import Console
-from sklearn.metrics import accuracy_score, r2_score
 
 from gatescope.data.bundled import Bundled
-from gatescope.data.datasets import Array, Dataset, Field, Part
-from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
+from gatescope.data.datasets import Dataset, Part
+from gatescope.data.memory import LongMemory
+from gatescope.data.patients import Patients
+from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFile, TextFiles
+from gatescope.data.splits import SPLITS
 from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
 from gatescope.models.recurrent import RecurrentConfig, recurrent
-from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
+from gatescope.recipes.agreement import scores_of
+from gatescope.recipes.baselines import Baseline, baseline_scores
+from gatescope.recipes.from_data import matched
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.recipes.settings import override
@@ -32,7 +36,8 @@ from gatescope.runs.record import safe_name
 from gatescope.training.fit import FitConfig, Fitted, fit
 
 AnySource = Annotated[
-    Bundled | TableFile | ImageFiles | SoundFiles | TextFiles, Setting(discriminator="kind")
+    Bundled | TableFile | SampleTable | ImageFiles | SoundFiles | TextFiles | Patients | LongMemory,
+    Setting(discriminator="kind"),
 ]
 
 
@@ -72,6 +77,7 @@ class Trained:
         model: The network, with the weights of its best epoch.
         fitted: Curves.
         scores: On each part: accuracy of classes, R² of numbers; of several targets the mean.
+        by_target: On the test part, each target by itself.
         seconds: What training took.
     """
 
@@ -81,6 +87,7 @@ class Trained:
     model: keras.Model
     fitted: Fitted
     scores: Mapping[str, float]
+    by_target: Mapping[str, float]
     seconds: float
 
 
@@ -109,16 +116,28 @@ def run_network(
     measure = getattr(module, "measure", _no_measures)
     data = recipe.data.load()
     return Results(
-        scores={one.name: one.scores["test"] for one in trained} | dict(measure(trained)),
+        scores=_named(trained) | dict(measure(trained)),
         expected=recipe.expected,
         baselines={
-            IN_WORDS[name]: baseline_score(name, data, recipe.training.seed)
+            told: value
             for name in recipe.baselines
+            for told, value in baseline_scores(name, data, recipe.training.seed).items()
         },
         rows=[_row(one) for one in trained],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
+        notes=data.notes,
     )
+
+
+def _named(trained: Sequence[Trained]) -> dict[str, float]:
+    """The test score of each network and, where it has several targets, of each of these."""
+    scores = {}
+    for one in trained:
+        scores[one.name] = one.scores["test"]
+        if len(one.by_target) > 1:
+            scores |= {f"{one.name}: {target}": value for target, value in one.by_target.items()}
+    return scores
 
 
 def train(
@@ -135,21 +154,38 @@ def train(
     """
     began = time.monotonic()
     data = recipe.data.load()
+    network = matched(recipe.network, data)
     keras.utils.set_random_seed(recipe.training.seed)
-    model = built(recipe.network)
-    model.compile(**compile_arguments(recipe.network.outputs))
+    model = built(network)
+    model.compile(**compile_arguments(network.outputs))
+    outputs = [output.name for output in network.outputs]
     fitted = fit(
-        model, _given(data.train, recipe), recipe.training, run=folder, resume=resume,
-        validation=_given(data.dev, recipe), console=console,
+        model, _learned_from(data, outputs, recipe.training), recipe.training, run=folder,
+        resume=resume, validation=_held_out(data, outputs, recipe.training), console=console,
     )  # fmt: skip
-    parts = {"train": data.train, "dev": data.dev, "test": data.test}
-    scores = {part: score(model, held, data.targets) for part, held in parts.items()}
-    return Trained(name, recipe, data, model, fitted, scores, time.monotonic() - began)
+    by_target = {split: scores_of(model, data, split, outputs) for split in SPLITS}
+    means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
+    took = time.monotonic() - began
+    return Trained(name, recipe, data, model, fitted, means, by_target["test"], took)
 
 
-def _given(part: Part, recipe: NetworkRecipe) -> tuple[Any, Any]:
+def _learned_from(data: Dataset, outputs: Sequence[str], config: FitConfig) -> Any:
+    """What `fit` learns from: arrays where they fit into memory, else batches of each epoch."""
+    if data.streamed is None:
+        return _given(data.train, outputs)
+    return data.streamed.epochs(config.batch_size, config.seed)
+
+
+def _held_out(data: Dataset, outputs: Sequence[str], config: FitConfig) -> Any:
+    streamed = data.streamed
+    if streamed is None:
+        return _given(data.dev, outputs)
+    return lambda epoch: streamed.stream("dev", config.batch_size)
+
+
+def _given(part: Part, outputs: Sequence[str]) -> tuple[Any, Any]:
     """Inputs by name and targets in the order of the outputs, as Keras takes them."""
-    y = [part.y[output.name] for output in recipe.network.outputs]
+    y = [part.y[name] for name in outputs]
     return dict(part.x), y[0] if len(y) == 1 else y
 
 
@@ -162,29 +198,6 @@ def built(network: DenseConfig | ConvConfig | RecurrentConfig) -> keras.Model:
     if isinstance(network, ConvConfig):
         return conv(network)
     return recurrent(network) if isinstance(network, RecurrentConfig) else dense(network)
-
-
-def score(model: keras.Model, part: Part, targets: Sequence[Field]) -> float:
-    """Accuracy of classes, R² of numbers; of several targets their mean.
-
-    Args:
-        model: The network.
-        part: Samples.
-        targets: In the order of the network's outputs.
-    """
-    predicted = model.predict(dict(part.x), verbose=0, batch_size=256)
-    outputs = predicted if isinstance(predicted, list) else [predicted]
-    return float(np.mean([
-        _score(target, part.y[target.name], np.asarray(output))
-        for target, output in zip(targets, outputs, strict=True)
-    ]))  # fmt: skip
-
-
-def _score(target: Field, true: Array, predicted: Array) -> float:
-    if target.kind in ("number", "numbers"):
-        return float(r2_score(true, predicted))
-    chosen = predicted.argmax(-1) if target.kind == "classes" else predicted[:, 0] > 0.5
-    return float(accuracy_score(true.ravel(), chosen))
 
 
 _COLUMNS = ("", "test", "dev", "train", "parameters", "epochs", "seconds")
