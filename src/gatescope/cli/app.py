@@ -20,6 +20,7 @@ from gatescope.cli.rate import rate
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
+from gatescope.cli.sweep import sweep
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 from gatescope.errors import UsageError
@@ -35,6 +36,7 @@ app.command()(demo)
 app.command()(caption)
 app.add_typer(train)
 app.add_typer(rate)
+app.add_typer(sweep)
 app.add_typer(recipes)
 app.command()(learn)
 app.command()(evaluate)

@@ -62,9 +62,10 @@ def find_rate(
         from gatescope.recipes.rate import recipe_range, write_range
     began = time.monotonic()
     recipe = network_recipe(found.name, load_recipe(found, chosen, settings or ()).recipe)
-    recipe = recipe if variant is None else recipe.only(variant)
+    variant = variant or next(iter(recipe.variants), None)
+    alone = recipe.only(variant) if variant else recipe
     with spinner("Raising the learning rate …"):
-        test = recipe_range(recipe, low=low, high=high, steps=steps)
+        test = recipe_range(alone.first(settings or ()), low=low, high=high, steps=steps)
     use = _use(test, found, chosen, settings or [], variant)
     where = folder or Path("runs") / time.strftime(f"rate-{found.name}-%Y%m%d-%H%M%S")
     page = write_range(test, found.name, use, where)

@@ -91,7 +91,7 @@ def run_lesson(
     loaded = load_recipe(found, chosen_data, settings)
     chosen = loaded.recipe
     if variant is not None:
-        chosen = network_recipe(found.name, chosen).only(variant)
+        chosen = network_recipe(found.name, chosen).only(variant, settings)
     where.mkdir(parents=True, exist_ok=True)
     if workers is not None:
         chosen = override(network_recipe(found.name, chosen), [f"workers={workers}"])

@@ -78,11 +78,12 @@ class NetworkRecipe(Recipe):
             chosen, where = override(self, settings), _run_folder(self, name, folder)
             _train_together(chosen, where, resume=resume, console=console)
 
-    def only(self, variant: str) -> NetworkRecipe:
+    def only(self, variant: str, settings: Sequence[str] = ()) -> NetworkRecipe:
         """The recipe with one of its variants alone.
 
         Args:
             variant: Its name.
+            settings: What is set after what the variant sets.
 
         Raises:
             UsageError: There is none of that name.
@@ -95,13 +96,17 @@ class NetworkRecipe(Recipe):
             )
         others = self.variants.keys() - {variant}
         left = {name: band for name, band in self.expected.items() if name not in others}
-        alone = {variant: self.variants[variant]}
+        alone = {variant: (*self.variants[variant], *settings)}
         return self.model_copy(update={"variants": alone, "expected": left})
 
-    def first(self) -> NetworkRecipe:
-        """The one network, or the first of several, as a recipe without variants."""
-        settings = next(iter(self.variants.values()), ())
-        return override(self, settings).model_copy(update={"variants": {}})
+    def first(self, settings: Sequence[str] = ()) -> NetworkRecipe:
+        """The one network, or the first of several, as a recipe without variants.
+
+        Args:
+            settings: What is set after what the variant sets.
+        """
+        chosen = override(self, [*next(iter(self.variants.values()), ()), *settings])
+        return chosen.model_copy(update={"variants": {}})
 
 
 @dataclass(frozen=True)

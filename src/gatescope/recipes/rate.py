@@ -17,7 +17,7 @@ def recipe_range(recipe: NetworkRecipe, *, low: float, high: float, steps: int) 
     """Trains the network of a recipe for some steps at a rate that rises.
 
     Args:
-        recipe: Its data are loaded; of variants the first counts.
+        recipe: Of one network.
         low: The first rate.
         high: The last rate.
         steps: From the first to the last.
@@ -26,7 +26,7 @@ def recipe_range(recipe: NetworkRecipe, *, low: float, high: float, steps: int) 
         >>> recipe_range(recipe(), low=1e-6, high=10, steps=100).suggestion  # doctest: +SKIP
         0.012
     """
-    model, taught, _ = job(recipe.first())
+    model, taught, _ = job(recipe)
     return range_test(model, taught, recipe.training, low=low, high=high, steps=steps)
 
 
