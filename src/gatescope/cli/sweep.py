@@ -86,7 +86,8 @@ def _run(sweep: Sweep, workers: int, *, ray: bool) -> None:
             report("trials", count - left + done, count)
             came = outcome.failure or f"dev {outcome.dev:.4g}"
             line = f"{trial.folder.name}  {', '.join(sweep.changes(trial))}  {came}"
-            output().print(printable(f"{line}  {outcome.seconds:.0f} s"), markup=False)
+            line = printable(f"{line}  {outcome.seconds:.0f} s")
+            output().print(line, markup=False, soft_wrap=True)
 
 
 def _show(sweep: Sweep, found: Lesson, given: dict[str, object]) -> None:

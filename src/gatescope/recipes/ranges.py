@@ -144,10 +144,16 @@ def _range(name: str, low: str, high: str, present: object, text: str) -> Range:
 
 def _listed(values: str) -> tuple[str, ...]:
     """The values between commas; those within brackets or quotes are part of a value."""
+    if not any(sign in values for sign in '[{"'):
+        return tuple(one.strip() for one in values.split(","))
     try:
         return tuple(map(json.dumps, json.loads(f"[{values}]")))
-    except ValueError:
-        return tuple(one.strip() for one in values.split(","))
+    except ValueError as cause:
+        raise ConfigurationError(
+            f"{values!r} is no list of values",
+            "values between commas, those with brackets or quotes in JSON",
+            "write it like network.hidden='[16],[16, 16]'",
+        ) from cause
 
 
 def _grid(choices: Sequence[Choice], trials: int | None, seed: int) -> Iterator[tuple[str, ...]]:

@@ -104,7 +104,7 @@ def on_ray(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Outcome]]:
         UsageError: Ray is not installed.
     """
     ray = _ray()
-    ray.init(log_to_driver=False, runtime_env={"env_vars": _threads(1)})
+    ray.init(log_to_driver=False, logging_level="error", runtime_env={"env_vars": _threads(1)})
     try:
         # A process of its own for each, lest one that dies takes others with it.
         remote = ray.remote(num_cpus=1, max_calls=1, max_retries=0)(_on_node)
