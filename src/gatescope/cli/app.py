@@ -16,9 +16,11 @@ from gatescope.cli.demo import demo
 from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
 from gatescope.cli.learn import learn
+from gatescope.cli.rate import rate
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
+from gatescope.cli.sweep import sweep
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 from gatescope.errors import UsageError
@@ -33,6 +35,8 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(caption)
 app.add_typer(train)
+app.add_typer(rate)
+app.add_typer(sweep)
 app.add_typer(recipes)
 app.command()(learn)
 app.command()(evaluate)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gatescope.cli.recipes import OWN_COMMANDS, run_lesson
+from gatescope.cli.recipe_group import OWN_COMMANDS
+from gatescope.cli.recipes import run_lesson
 from gatescope.cli.terminal import output
 from gatescope.errors import UsageError
 from gatescope.recipes.lessons import Lesson, lesson, lessons

@@ -123,6 +123,12 @@ class Source(BaseModel, ABC):
         """The data, split."""
         return self._loaded
 
+    def __getstate__(self) -> dict[Any, Any]:
+        """Another process, which it is sent to, loads its data itself."""
+        state = super().__getstate__()
+        held = {name: state["__dict__"][name] for name in type(self).model_fields}
+        return {**state, "__dict__": held}
+
     @abstractmethod
     def _read(self) -> Dataset:
         """Reads them."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import keras
 import numpy as np
 from pydantic import Field as Setting
+from pydantic import PositiveInt
 from rich.console import Console
 
 from gatescope.data.bundled import Bundled
@@ -19,6 +21,7 @@ from gatescope.data.memory import LongMemory
 from gatescope.data.patients import Patients
 from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import SPLITS
+from gatescope.errors import UsageError, nearest
 from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
@@ -33,6 +36,7 @@ from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
+from gatescope.training.distribution import Job, fit_together
 from gatescope.training.fit import FitConfig, Fitted, fit
 
 AnySource = Annotated[
@@ -50,6 +54,7 @@ class NetworkRecipe(Recipe):
         training: How it is trained.
         variants: By name, what is set otherwise, each as `--set` would be told; none for one
             network alone.
+        workers: Processes that train it together.
         baselines: What it must beat.
         expected: Bands of scores on the test part: `test` of one network, or a variant's name.
     """
@@ -58,12 +63,55 @@ class NetworkRecipe(Recipe):
     network: DenseConfig | ConvConfig | RecurrentConfig
     training: FitConfig
     variants: Mapping[str, tuple[str, ...]] = {}
+    workers: PositiveInt = 1
     baselines: tuple[Baseline, ...]
     expected: Mapping[str, Band]
 
     def run(self, module: Any, folder: Path, *, resume: bool, console: Console | None) -> Results:
         """Trains the network, or each variant, and compares with baselines; see `run_network`."""
         return run_network(self, module, folder, resume=resume, console=console)
+
+    def take_part(self, folder: Path, *, resume: bool, console: Console | None) -> None:
+        """Trains together with another process, which leads and shows what came of it.
+
+        Args:
+            folder: Where that one writes.
+            resume: Whether to go on there.
+            console: Where progress is shown; None is silent.
+        """
+        for name, settings in (self.variants or {"test": ()}).items():
+            chosen, where = override(self, settings), _run_folder(self, name, folder)
+            _train_together(chosen, where, resume=resume, console=console)
+
+    def only(self, variant: str, settings: Sequence[str] = ()) -> NetworkRecipe:
+        """The recipe with one of its variants alone.
+
+        Args:
+            variant: Its name.
+            settings: What is set after what the variant sets.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        if variant not in self.variants:
+            raise UsageError(
+                f"there is no variant {variant!r}",
+                f"one of {', '.join(self.variants)}" if self.variants else "no --variant",
+                nearest(variant, self.variants) or "leave --variant out",
+            )
+        others = self.variants.keys() - {variant}
+        left = {name: band for name, band in self.expected.items() if name not in others}
+        alone = {variant: (*self.variants[variant], *settings)}
+        return self.model_copy(update={"variants": alone, "expected": left})
+
+    def first(self, settings: Sequence[str] = ()) -> NetworkRecipe:
+        """The one network, or the first of several, as a recipe without variants.
+
+        Args:
+            settings: What is set after what the variant sets.
+        """
+        chosen = override(self, [*next(iter(self.variants.values()), ()), *settings])
+        return chosen.model_copy(update={"variants": {}})
 
 
 @dataclass(frozen=True)
@@ -109,7 +157,7 @@ def run_network(
         chosen = override(recipe, settings)
         if console is not None and recipe.variants:
             console.print(f"\n{name}", style="bold")
-        where = folder / (safe_name(name) if recipe.variants else "run")
+        where = _run_folder(recipe, name, folder)
         trained.append(train(name, chosen, where, resume=resume, console=console))
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
@@ -154,19 +202,67 @@ def train(
     """
     began = time.monotonic()
     data = recipe.data.load()
+    if recipe.workers > 1:
+        _train_together(recipe, folder, resume=resume, console=console)
+        resume = True  # with a training that is finished
+    model, taught, held_out = job(recipe)
+    fitted = fit(
+        model, taught, recipe.training, run=folder, resume=resume, validation=held_out,
+        console=console,
+    )  # fmt: skip
+    outputs = [output.name for output in recipe.network.outputs]
+    by_target = {split: scores_of(model, data, split, outputs) for split in SPLITS}
+    means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
+    took = time.monotonic() - began
+    return Trained(name, recipe, data, model, fitted, means, by_target["test"], took)
+
+
+def job(recipe: NetworkRecipe) -> Job:
+    """The network of a recipe, new and compiled, with what it learns from and is compared by.
+
+    Args:
+        recipe: Of one network, or whose variants are left aside.
+    """
+    data = recipe.data.load()
     network = matched(recipe.network, data)
     keras.utils.set_random_seed(recipe.training.seed)
     model = built(network)
     model.compile(**compile_arguments(network.outputs))
     outputs = [output.name for output in network.outputs]
-    fitted = fit(
-        model, _learned_from(data, outputs, recipe.training), recipe.training, run=folder,
-        resume=resume, validation=_held_out(data, outputs, recipe.training), console=console,
+    config = recipe.training
+    return Job(model, _learned_from(data, outputs, config), _held_out(data, outputs, config))
+
+
+def network_recipe(name: str, recipe: Recipe) -> NetworkRecipe:
+    """A recipe, if it is one of networks.
+
+    Args:
+        name: What it is called.
+        recipe: Of any kind.
+
+    Raises:
+        UsageError: It is another one.
+    """
+    if isinstance(recipe, NetworkRecipe):
+        return recipe
+    raise UsageError(
+        f"the recipe {name!r} trains no network of layers with one loss",
+        "a recipe that does, such as hidden or convolution",
+        "gatescope recipes lists them",
+    )
+
+
+def _run_folder(recipe: NetworkRecipe, name: str, folder: Path) -> Path:
+    return folder / (safe_name(name) if recipe.variants else "run")
+
+
+def _train_together(
+    recipe: NetworkRecipe, folder: Path, *, resume: bool, console: Console | None
+) -> None:
+    fit_together(
+        partial(job, recipe), recipe.training, workers=recipe.workers, run=folder,
+        resume=resume, console=console,
     )  # fmt: skip
-    by_target = {split: scores_of(model, data, split, outputs) for split in SPLITS}
-    means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
-    took = time.monotonic() - began
-    return Trained(name, recipe, data, model, fitted, means, by_target["test"], took)
 
 
 def _learned_from(data: Dataset, outputs: Sequence[str], config: FitConfig) -> Any:

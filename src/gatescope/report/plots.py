@@ -42,7 +42,13 @@ class _Frame:
 
 
 def line_chart(
-    series: Sequence[Series], *, title: str, x_label: str, y_label: str, log_x: bool = False
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    behind: Sequence[Series] = (),
 ) -> Html:
     """Draws series over one pair of axes.
 
@@ -55,6 +61,7 @@ def line_chart(
         x_label: Name and unit of the horizontal axis.
         y_label: Name and unit of the vertical axis.
         log_x: Whether the horizontal axis counts powers of ten; positions must be above 0.
+        behind: Lines that are drawn faintly and not told apart, for what the others stand out of.
 
     Returns:
         A `figure` element.
@@ -67,13 +74,15 @@ def line_chart(
     drawable = [line for line in series if any(map(math.isfinite, line.y))]
     if not drawable:
         return element("figure", caption, element("p", escape("No values yet.")), class_="chart")
+    faint = [line for line in behind if any(map(math.isfinite, line.y))]
     if log_x:
-        drawable = [replace(line, x=np.log10(line.x).tolist()) for line in drawable]
-    frame = _fit(drawable, log_x=log_x)
+        drawable, faint = map(_by_powers, (drawable, faint))
+    frame = _fit([*drawable, *faint], log_x=log_x)
     drawing = element(
         "svg",
         *_axes(frame, x_label, y_label),
-        *(_line(line, frame, place % _COLOURS) for place, line in enumerate(drawable)),
+        *(_line(line, frame, "behind") for line in faint),
+        *(_line(line, frame, _colour(place)) for place, line in enumerate(drawable)),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
         aria_label=f"{title}. {y_label} over {x_label}. " + " ".join(map(_in_words, drawable)),
@@ -125,7 +134,15 @@ def _number(value: float) -> str:
     return f"{round(value, 10):,g}"
 
 
-def _line(line: Series, frame: _Frame, colour: int) -> Html:
+def _by_powers(lines: Sequence[Series]) -> list[Series]:
+    return [replace(line, x=np.log10(line.x).tolist()) for line in lines]
+
+
+def _colour(place: int) -> str:
+    return f"series-{place % _COLOURS}"
+
+
+def _line(line: Series, frame: _Frame, kind: str) -> Html:
     x, y = _thin(np.asarray(line.x, np.float64), np.asarray(line.y, np.float64))
     path, drawing = "", False
     for across, up in zip(x.tolist(), y.tolist(), strict=True):
@@ -134,7 +151,7 @@ def _line(line: Series, frame: _Frame, colour: int) -> Html:
             start, rest = ("L", "") if drawing else ("M", "h0")
             path += f"{start}{frame.x(across):.1f} {frame.y(up):.1f}{rest}"
         drawing = math.isfinite(up)
-    return element("path", d=path, class_=f"series series-{colour}")
+    return element("path", d=path, class_=f"series {kind}")
 
 
 def _thin(
@@ -160,7 +177,7 @@ def _in_words(line: Series) -> str:
 
 
 def _legend(line: Series, place: int) -> Html:
-    stroke = element("path", d="M2 6H26", class_=f"series series-{place % _COLOURS}")
+    stroke = element("path", d="M2 6H26", class_=f"series {_colour(place)}")
     swatch = element("svg", stroke, viewBox="0 0 28 12", aria_hidden="true")
     value = element("b", escape(_last(line)))
     return element("li", swatch, escape(f"{line.label} "), value)

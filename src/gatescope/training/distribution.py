@@ -28,6 +28,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from gatescope.errors import ConfigurationError, GatescopeError, UsageError, WorkerError
+from gatescope.startup import quiet_startup
 from gatescope.training.epochs import Data
 from gatescope.training.fit import MODEL, FitConfig, Fitted, train
 
@@ -97,11 +98,74 @@ def fit_on_workers(
         for rank, (_, sender) in enumerate(pipes)
     ]
     with ExitStack() as stack:
-        for process, (_, sender) in zip(processes, pipes, strict=True):
-            _start(process, build)
-            stack.callback(_end, process)
-            sender.close()
+        with quiet_startup():
+            for process, (_, sender) in zip(processes, pipes, strict=True):
+                _start(process, build)
+                stack.callback(_end, process)
+                sender.close()
         return _result(processes, [receiver for receiver, _ in pipes], run)
+
+
+def leads() -> bool:
+    """Whether this process is the first of those that `TF_CONFIG` names, or none is named."""
+    return _task()[1] == 0
+
+
+def fit_together(
+    build: Callable[[], Job],
+    config: FitConfig,
+    *,
+    workers: int,
+    run: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Fitted:
+    """Trains with the processes that `TF_CONFIG` names, or with new ones on this machine.
+
+    Args:
+        build: See `fit_on_workers`, as for all that is not said here.
+        config: How to train.
+        workers: How many in all.
+        run: Folder for everything that is written; written to by the process that leads.
+        resume: Goes on where the run of that folder was stopped.
+        console: Where progress is shown; None is silent.
+
+    Raises:
+        UsageError: `TF_CONFIG` names another number of workers, or see `fit_on_workers`.
+        WorkerError: A process died; the last checkpoint is intact.
+        GatescopeError: As `fit` raises it.
+    """
+    if _TF_CONFIG not in os.environ:
+        return fit_on_workers(
+            build, config, workers=workers, run=run, resume=resume, console=console
+        )
+    if (named := _task()[0]) != workers:
+        raise UsageError(
+            f"TF_CONFIG names {named} workers, and {workers} are asked for",
+            "the same number",
+            f"--workers {named}, or unset TF_CONFIG to train on this machine alone",
+        )
+    return fit_as_worker(build, config, run=run, resume=resume, console=console)
+
+
+def _task() -> tuple[int, int]:
+    """How many workers `TF_CONFIG` names, and which this one is; one alone where it is not set."""
+    text = os.environ.get(_TF_CONFIG)
+    if text is None:
+        return 1, 0
+    try:
+        told = json.loads(text)
+        named = told["cluster"]
+        chief = len(named.get("chief", ()))
+        of_chief = told["task"]["type"] == "chief"
+        place = 0 if of_chief else chief + int(told["task"]["index"])
+        return chief + len(named.get("worker", ())), place
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise UsageError(
+            f"TF_CONFIG cannot be read: {text!r}",
+            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}',
+            "set it as TensorFlow's guide to multi-worker training says",
+        ) from cause
 
 
 def fit_as_worker(
@@ -137,7 +201,7 @@ def fit_as_worker(
             "fit_on_workers(workers=2) start processes on this machine",
         )
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    chief = strategy.cluster_resolver.task_id in (0, None)
+    chief = leads()
     keras.utils.set_random_seed(config.seed)
     try:
         with strategy.scope():
@@ -316,6 +380,8 @@ def _work(
     """What each new process does."""
     cluster = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}}
     os.environ[_TF_CONFIG] = json.dumps(cluster)
+    share = max(1, (os.cpu_count() or 1) // len(addresses))
+    tf.config.threading.set_intra_op_parallelism_threads(share)
     console = Console() if shows else None
     try:
         sender.send(fit_as_worker(build, config, run=run, resume=resume, console=console))

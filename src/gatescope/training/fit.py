@@ -202,7 +202,7 @@ def train(
     keras.utils.set_random_seed(config.seed)
     # Checkpoints hold it, and where several processes train, all of them must make a variable.
     global_seed_generator()
-    dataset = EpochDataset(_epochs(data, config))
+    dataset = EpochDataset(epochs_of(data, config))
     held_out = None if validation is None else _held_out(validation, config.batch_size)
     _prepare(model, dataset, config, callbacks)
     training = _Training(config, dataset, held_out, console, callbacks, loop)
@@ -316,8 +316,18 @@ def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
         )
 
 
-def _epochs(data: Data, config: FitConfig) -> EpochMaker:
-    """What makes the batches of each epoch."""
+def epochs_of(data: Data, config: FitConfig) -> EpochMaker:
+    """What makes the batches of each epoch.
+
+    Args:
+        data: As `fit` takes it.
+        config: How to train.
+
+    Raises:
+        UsageError: It is a dataset, in place of what makes one.
+        ConfigurationError: Classes are to be weighed that cannot be counted.
+        DataError: The arrays have no row, or not the same number everywhere.
+    """
     if isinstance(data, tf.data.Dataset):
         raise UsageError(
             "a dataset by itself has one order, or one that no other process can repeat",
