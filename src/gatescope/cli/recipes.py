@@ -127,6 +127,24 @@ _GIVEN: Mapping[str, tuple[Any, object]] = {
         ],
         None,
     ),
+    "label": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--label", metavar="RULE", help="A regular expression: (what) names a file's class."
+            ),
+        ],
+        None,
+    ),
+    "group": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--group", metavar="RULE", help="Likewise: whose it is; none is in two parts."
+            ),
+        ],
+        None,
+    ),
 }
 """What a recipe may be given, by the name of the argument of its function `recipe`."""
 

@@ -36,7 +36,7 @@ def pictures(trained: Embedded) -> Sequence[Html]:
         curves, title="Same person or not?", x_label="share of pairs of two people called the same",
         y_label="share of pairs of one called so",
     )  # fmt: skip
-    caption = "Blue: the same person; red: another"
+    caption = "Blue: the same person; red: another one is the nearest"
     drawn = figure(tiles(rows, width=1.0), alt="Nearest images", caption=caption)
     return [section("Whom it takes them for", paragraph(note), drawn), section("Verified", chart)]
 
@@ -58,10 +58,12 @@ def _row(trained: Embedded, draw: Draw, probe: int) -> list[Tile]:
     def tiled() -> Iterator[Tile]:
         asked = draw.probes[probe]
         yield Tile(_shown(images[asked]), f"who? ({names[people[asked]]})")
-        for place in np.argsort(-cosines)[:_NEAREST]:
+        for rank, place in enumerate(np.argsort(-cosines)[:_NEAREST]):
             known = draw.gallery[place]
+            same = bool(people[known] == people[asked])
             title = f"{names[people[known]]}  {cosines[place]:.2f}"
-            yield Tile(_shown(images[known]), title, bool(people[known] == people[asked]))
+            # Farther ones are no mistakes: they are other people and are to be farther.
+            yield Tile(_shown(images[known]), title, same if same or rank == 0 else None)
 
     return list(tiled())
 

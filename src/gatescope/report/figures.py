@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -271,11 +272,11 @@ class Tile(NamedTuple):
 _RIGHT, _WRONG = "#2166ac", "#b2182b"
 
 
-def tiles(rows: Sequence[Sequence[Tile]], *, width: float = 1.2) -> NDArray[np.uint8]:
+def tiles(rows: Sequence[Sequence[Tile | None]], *, width: float = 1.2) -> NDArray[np.uint8]:
     """Draws pictures in rows, what is right framed in blue and what is wrong in red.
 
     Args:
-        rows: At least one picture in each.
+        rows: Of pictures of one size; None leaves a place empty.
         width: Of a picture, in inches.
 
     Returns:
@@ -286,7 +287,7 @@ def tiles(rows: Sequence[Sequence[Tile]], *, width: float = 1.2) -> NDArray[np.u
     from matplotlib.figure import Figure
 
     columns = max(map(len, rows))
-    shape = rows[0][0].image.shape
+    shape = next(tile.image.shape for row in rows for tile in row if tile is not None)
     height = width * shape[0] / shape[1] + 0.3
     with mpl.rc_context(_style(7.5)):
         size = (width * columns, height * len(rows))
@@ -294,15 +295,16 @@ def tiles(rows: Sequence[Sequence[Tile]], *, width: float = 1.2) -> NDArray[np.u
         canvas = FigureCanvasAgg(figure)
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
-            for axes, tile in zip(line, row, strict=False):
+            for axes, tile in zip_longest(line, row):
                 _draw_tile(axes, tile)
-            for axes in line[len(row) :]:
-                axes.set_visible(False)
         canvas.draw()  # type: ignore[no-untyped-call]
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
-def _draw_tile(axes: Axes, tile: Tile) -> None:
+def _draw_tile(axes: Axes, tile: Tile | None) -> None:
+    if tile is None:
+        axes.set_visible(False)
+        return
     origin: Literal["lower", "upper"] = "lower" if tile.upward else "upper"
     axes.imshow(tile.image, cmap="gray", origin=origin, aspect="auto")
     if tile.heat is not None:
