@@ -222,6 +222,47 @@ def test_rules_that_find_nothing_are_refused(rule):
         config(group=rule)
 
 
+def people(folders, each=4):
+    """Images of people, by the folders that they are in."""
+    image = encoded("L", (4, 4), 0, "PNG")
+    return {f"{folder}/{n}.png": image for folder in folders for n in range(each)}
+
+
+def test_classes_may_be_unseen_in_training(tmp_path):
+    files = people([f"p{place}" for place in range(10)]) | people(["p10"], each=9)
+    apart = config(unseen_classes=True)
+    images = load_images(zipped(tmp_path, files), apart)
+    counts = images.splits.counts
+    assert ((counts > 0).sum(axis=0) == 1).all()
+    assert counts.sum(axis=1)[1:].min() >= 8, "the shares hold for images"
+    assert not images.notes, "that a split lacks classes is what was asked for"
+    again = load_images(zipped(tmp_path, files), apart)
+    np.testing.assert_array_equal(images.splits.of, again.splits.of)
+    other = config(unseen_classes=True, split=FIFTHS.model_copy(update={"seed": 1}))
+    moved = load_images(zipped(tmp_path, files), other)
+    assert (images.splits.of != moved.splits.of).any()
+
+
+def test_folders_of_splits_are_kept_where_classes_are_unseen(tmp_path):
+    files = people([f"train/{name}" for name in "abcde"]) | people(["test/f", "test/g"])
+    images = load_images(zipped(tmp_path, files), config(unseen_classes=True))
+    assert images.splits.counts.sum(axis=1).tolist() == [16, 4, 8]
+    assert ((images.splits.counts > 0).sum(axis=0) == 1).all()
+
+
+def test_a_class_in_two_folders_of_splits_is_not_unseen(tmp_path):
+    files = people([f"train/{name}" for name in "abcde"]) | people(["test/a", "test/g"])
+    with pytest.raises(DataError, match="'a' would be in more than one split") as caught:
+        load_images(zipped(tmp_path, files), config(unseen_classes=True))
+    assert "train, dev and test alone" in caught.value.expected
+    assert "move its files into one of them" in caught.value.fix
+
+
+def test_unseen_classes_are_groups_already():
+    with pytest.raises(ValidationError, match="a class is its own group: leave group out"):
+        config(unseen_classes=True, group="(p)")
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")
 def test_faces_of_the_same_person_stay_in_one_split():
     rules = config(height=48, width=48, channels=1, group=r"(S\d+)_")

@@ -80,6 +80,24 @@ _GIVEN: Options = {
         ],
         None,
     ),
+    "label": Option(
+        Annotated[
+            str | None,
+            typer.Option(
+                "--label", metavar="RULE", help="A regular expression: (what) names a file's class."
+            ),
+        ],
+        None,
+    ),
+    "group": Option(
+        Annotated[
+            str | None,
+            typer.Option(
+                "--group", metavar="RULE", help="Likewise: whose it is; none is in two parts."
+            ),
+        ],
+        None,
+    ),
 }
 """What a recipe may be given, by the name of the argument of its function `recipe`."""
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from gatescope.data.archive import Archive, without_common_folders
 from gatescope.data.caption_files import SPLIT_NAMES
@@ -52,6 +52,8 @@ class FileRules(BaseModel):
             where the outermost folder is.
         group: One whose first group is what the file belongs to (a person, a speaker); `None`
             where files stand for themselves. No group is in two splits.
+        unseen_classes: Whether each class is in one split alone, as where people are to be told
+            apart of whom no image was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +61,7 @@ class FileRules(BaseModel):
     split: SplitConfig
     label: str | None = None
     group: str | None = None
+    unseen_classes: bool = False
 
     @field_validator("label", "group")
     @classmethod
@@ -69,6 +72,12 @@ class FileRules(BaseModel):
         except re.error as cause:
             raise ValueError(f"{rule!r} is no regular expression: {cause}") from cause
         return rule
+
+    @model_validator(mode="after")
+    def _splits_by_one_thing(self) -> Self:
+        if self.unseen_classes and self.group is not None:
+            raise ValueError("with unseen_classes a class is its own group: leave group out")
+        return self
 
 
 @dataclass(frozen=True)
@@ -176,19 +185,20 @@ def load_files(
             "add files of another class, or say how names tell the label: label='...'",
         )
     labels = np.array([classes.index(labelled[name].label) for name in readable], np.int32)
-    splits = _splits([labelled[name] for name in readable], labels, rules.split)
+    splits = _splits([labelled[name] for name in readable], labels, rules, classes)
 
     def decode_files(some: Sequence[str]) -> NDArray[Any]:
         with ThreadPoolExecutor(_THREADS) as pool:
             return np.stack(list(pool.map(lambda name: decode(name, archive.read(name)), some)))
 
+    absent = () if rules.unseen_classes else absent_notes(splits.counts, classes)
     return FileSamples(
         classes=classes,
         names=tuple(readable),
         labels=labels,
         splits=splits,
         unreadable=tuple(unreadable),
-        notes=(*_notes(archive, unreadable, len(labelled)), *absent_notes(splits.counts, classes)),
+        notes=(*_notes(archive, unreadable, len(labelled)), *absent),
         decode_files=decode_files,
         finish=finish,
         kept=kept,
@@ -283,20 +293,44 @@ def _examined(
     return readable, np.stack(kept) if kept else None, unreadable
 
 
-def _splits(named: list[_Named], labels: NDArray[np.int32], config: SplitConfig) -> Splits:
-    groups = [file.group for file in named] if named[0].group is not None else None
+def _splits(
+    named: list[_Named], labels: NDArray[np.int32], rules: FileRules, classes: Sequence[str]
+) -> Splits:
+    config, count = rules.split, len(classes)
+    groups: list[Any] | None = None
+    spread = labels
+    if rules.unseen_classes:
+        # A class that is whole in one split cannot be in the same share in all of them.
+        groups, spread = labels.tolist(), np.zeros_like(labels)
+    elif named[0].group is not None:
+        groups = [file.group for file in named]
     if named[0].split is None:
-        return split_samples(labels, config, groups=groups)
+        of = split_samples(spread, config, groups=groups).of
+        return Splits(of, count_labels(of, labels, count))
     of = np.array([split_index(str(file.split)) for file in named], np.uint8)
     train = np.flatnonzero(of == 0)
     if config.dev and not (of == 1).any():
         rest = split_samples(
-            labels[train],
+            spread[train],
             SplitConfig(dev=config.dev, test=0, seed=config.seed),
             groups=[groups[row] for row in train] if groups else None,
         )
         of[train] = rest.of
-    return Splits(of, count_labels(of, labels, int(labels.max()) + 1))
+    found = Splits(of, count_labels(of, labels, count))
+    if rules.unseen_classes:
+        _check_apart(found, classes)
+    return found
+
+
+def _check_apart(splits: Splits, classes: Sequence[str]) -> None:
+    """Refuses folders of splits that have classes in common."""
+    shared = np.flatnonzero((splits.counts > 0).sum(axis=0) > 1)
+    if len(shared):
+        raise DataError(
+            f"{shown([classes[at] for at in shared.tolist()])} would be in more than one split",
+            "each class in one of the folders train, dev and test alone, to be unseen in training",
+            "move its files into one of them, or take the folders of splits away",
+        )
 
 
 def _notes(archive: Archive, unreadable: list[UnreadableFile], count: int) -> Iterator[str]:

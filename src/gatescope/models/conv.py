@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from gatescope.models.augment import AugmentConfig
 from gatescope.models.blueprint import Blueprint, Row
 from gatescope.models.heads import (
     ImageInput,
@@ -95,6 +96,7 @@ class ConvConfig(NetworkConfig):
         blocks: From the input on.
         top: What makes one vector of the last map: `flatten` keeps where things were, `average`
             and `max` of each channel do not, and have no weights behind them for each place.
+        augment: How images are changed at random in training; None leaves them as they are.
 
     Example:
         >>> digit = ImageInput(name="digit", height=8, width=8, channels=1, rescale=False)
@@ -107,6 +109,7 @@ class ConvConfig(NetworkConfig):
 
     blocks: tuple[BlockConfig, ...] = Field(min_length=1)
     top: Literal["flatten", "average", "max"]
+    augment: AugmentConfig | None = None
 
     @model_validator(mode="after")
     def _has_something_to_convolve(self) -> Self:
@@ -119,6 +122,20 @@ class ConvConfig(NetworkConfig):
                     f"convolutions would read the padding of {each.name!r}: give it a length, or "
                     "take a recurrent network"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _can_augment(self) -> Self:
+        if self.augment is None:
+            return self
+        images = [each for each in self.inputs if isinstance(each, ImageInput)]
+        if not images:
+            raise ValueError("augment changes images, and there is none among the inputs")
+        if self.augment.changes_light and not all(each.rescale for each in images):
+            raise ValueError(
+                "contrast and brightness must know from where to where pixels go: give them in "
+                "[0, 255] with rescale=True, or set both to 0"
+            )
         return self
 
     def blueprint(self) -> Blueprint:
@@ -135,6 +152,8 @@ class ConvConfig(NetworkConfig):
     def _seen(self, drawn: Blueprint, each: InputConfig, prefix: str) -> Row:
         """Draws an input, blocks and top."""
         x = read(drawn, each, mask=False)
+        if self.augment and isinstance(each, ImageInput):
+            x = self.augment.draw(drawn, x, each.name)
         for place, block in enumerate(self.blocks, 1):
             x = _Pen(drawn, self, block, prefix, place).block(x)
         if self.top == "flatten":

@@ -208,6 +208,8 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         **dict.fromkeys(("Activation", "AlphaDropout", "Dropout"), _unchanged),
         **dict.fromkeys(("Masking", "Rescaling"), _unchanged),
         **_over_axes("SpatialDropout", _unchanged),
+        **dict.fromkeys(("RandomFlip", "RandomTranslation", "RandomRotation"), _unchanged),
+        **dict.fromkeys(("RandomZoom", "RandomContrast", "RandomBrightness"), _unchanged),
         "Dense": _dense,
         "Embedding": _embedding,
         "Flatten": _flatten,
