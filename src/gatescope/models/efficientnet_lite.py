@@ -11,7 +11,7 @@ out in two thirds of the time.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -26,6 +26,8 @@ STRIDE_16_CHANNELS = 112
 HEAD_CHANNELS = 1280
 CLASSES = 1000
 EPSILON = 1e-3  # of batch normalization
+# Moving averages must follow within tens of steps where there are only some hundred.
+_MOMENTUM_FROM_SCRATCH = 0.9
 
 
 class _Stage(NamedTuple):
@@ -90,6 +92,36 @@ def classifier(input_size: int = 224) -> keras.Model:
     logits = layers.Dense(CLASSES, name="logits")(pooled)
     model = keras.Model(pixels, logits, name="efficientnet_lite0")
     load_imagenet(model, imagenet_weights())
+    return model
+
+
+def backbone(
+    name: str, side: tuple[int, int], weights: Literal["imagenet", "random"], *, trainable: bool
+) -> keras.Model:
+    """Builds what is before the classifier, as one layer of a larger network.
+
+    With ImageNet's weights its batch normalization is folded away, so that training on few photos
+    cannot spoil the statistics; with random weights it is there, as a training from scratch needs.
+
+    Args:
+        name: Of the layer.
+        side: Height and width of the input in pixels, multiples of 32.
+        weights: Where training starts.
+        trainable: Whether training changes them.
+
+    Input shape: `(batch, *side, 3)`, RGB in [0, 255].
+    Output shape: `(batch, 1280)`.
+    """
+    known = weights == "imagenet"
+    pixels = keras.Input((*side, 3), name="pixels")
+    x = _upper(_lower(pixels, folded=known), folded=known)
+    model = keras.Model(pixels, layers.GlobalAveragePooling2D(name="pool")(x), name=name)
+    if known:
+        load_imagenet(model, imagenet_weights())
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = _MOMENTUM_FROM_SCRATCH
+    model.trainable = trainable
     return model
 
 

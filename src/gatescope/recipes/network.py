@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import keras
 import numpy as np
 from pydantic import Field as Setting
+from pydantic import PositiveInt
 from rich.console import Console
 from sklearn.metrics import accuracy_score, r2_score
 
@@ -20,6 +21,7 @@ from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
+from gatescope.models.pretrained import BACKBONE, PretrainedConfig, parted, pretrained
 from gatescope.models.recurrent import RecurrentConfig, recurrent
 from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
 from gatescope.recipes.recipe import Recipe
@@ -29,11 +31,12 @@ from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
-from gatescope.training.fit import FitConfig, Fitted, fit
+from gatescope.training.fit import MODEL, FitConfig, Fitted, fit
 
 AnySource = Annotated[
     Bundled | TableFile | ImageFiles | SoundFiles | TextFiles, Setting(discriminator="kind")
 ]
+AnyNetwork = DenseConfig | ConvConfig | RecurrentConfig | PretrainedConfig
 
 
 class NetworkRecipe(Recipe):
@@ -43,6 +46,7 @@ class NetworkRecipe(Recipe):
         data: What it is trained on.
         network: How it is built.
         training: How it is trained.
+        samples: How many of the training part are learned from, drawn at random; None for all.
         variants: By name, what is set otherwise, each as `--set` would be told; none for one
             network alone.
         baselines: What it must beat.
@@ -50,8 +54,9 @@ class NetworkRecipe(Recipe):
     """
 
     data: AnySource
-    network: DenseConfig | ConvConfig | RecurrentConfig
+    network: AnyNetwork
     training: FitConfig
+    samples: PositiveInt | None = None
     variants: Mapping[str, tuple[str, ...]] = {}
     baselines: tuple[Baseline, ...]
     expected: Mapping[str, Band]
@@ -137,14 +142,41 @@ def train(
     data = recipe.data.load()
     keras.utils.set_random_seed(recipe.training.seed)
     model = built(recipe.network)
-    model.compile(**compile_arguments(recipe.network.outputs))
+    parts = {"train": _drawn(data.train, recipe), "dev": data.dev, "test": data.test}
+    learner, parts = _learning(model, recipe.network, parts)
+    learner.compile(**compile_arguments(recipe.network.outputs))
     fitted = fit(
-        model, _given(data.train, recipe), recipe.training, run=folder, resume=resume,
-        validation=_given(data.dev, recipe), console=console,
+        learner, _given(parts["train"], recipe), recipe.training, run=folder, resume=resume,
+        validation=_given(parts["dev"], recipe), console=console,
     )  # fmt: skip
-    parts = {"train": data.train, "dev": data.dev, "test": data.test}
-    scores = {part: score(model, held, data.targets) for part, held in parts.items()}
+    if learner is not model:
+        model.save(folder / MODEL)
+    scores = {part: score(learner, held, data.targets) for part, held in parts.items()}
     return Trained(name, recipe, data, model, fitted, scores, time.monotonic() - began)
+
+
+def _drawn(part: Part, recipe: NetworkRecipe) -> Part:
+    """As many samples as are to be learned from; more of them begin with those of fewer."""
+    if recipe.samples is None or recipe.samples >= len(part):
+        return part
+    order = np.random.default_rng(recipe.training.seed).permutation(len(part))
+    return part.rows(np.sort(order[: recipe.samples]))
+
+
+def _learning(
+    model: keras.Model, network: AnyNetwork, parts: Mapping[str, Part]
+) -> tuple[keras.Model, Mapping[str, Part]]:
+    """What is trained and on what: behind a frozen backbone the features that it says once."""
+    if not (isinstance(network, PretrainedConfig) and network.frozen):
+        return model, parts
+    backbone, learner = parted(model)
+
+    def read(part: Part) -> Part:
+        (pixels,) = part.x.values()
+        features = backbone.predict(pixels, verbose=0, batch_size=64)
+        return Part({BACKBONE: np.asarray(features)}, part.y)
+
+    return learner, {name: read(part) for name, part in parts.items()}
 
 
 def _given(part: Part, recipe: NetworkRecipe) -> tuple[Any, Any]:
@@ -153,7 +185,7 @@ def _given(part: Part, recipe: NetworkRecipe) -> tuple[Any, Any]:
     return dict(part.x), y[0] if len(y) == 1 else y
 
 
-def built(network: DenseConfig | ConvConfig | RecurrentConfig) -> keras.Model:
+def built(network: AnyNetwork) -> keras.Model:
     """The network of a configuration.
 
     Args:
@@ -161,6 +193,8 @@ def built(network: DenseConfig | ConvConfig | RecurrentConfig) -> keras.Model:
     """
     if isinstance(network, ConvConfig):
         return conv(network)
+    if isinstance(network, PretrainedConfig):
+        return pretrained(network)
     return recurrent(network) if isinstance(network, RecurrentConfig) else dense(network)
 
 
