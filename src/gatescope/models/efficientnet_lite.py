@@ -10,6 +10,7 @@ out in two thirds of the time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from gatescope.errors import ConfigurationError, nearest
 from gatescope.models.torch_weights import read_state_dict
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -123,6 +125,33 @@ def backbone(
             layer.momentum = _MOMENTUM_FROM_SCRATCH
     model.trainable = trainable
     return model
+
+
+def maps(names: Sequence[str]) -> keras.Model:
+    """Builds what looks inside: photos of any size to the maps of some layers.
+
+    Args:
+        names: Of layers, such as `block3_expand_relu` or `block5_project`.
+
+    Input shape: `(batch, height, width, 3)`, RGB in [0, 255].
+    Output shape: a list, `(batch, rows, columns, channels)` each.
+
+    Raises:
+        ConfigurationError: There is no such layer.
+    """
+    pixels = keras.Input((None, None, 3), name="pixels")
+    whole = keras.Model(pixels, _upper(_lower(pixels, folded=True), folded=True))
+    known = [layer.name for layer in whole.layers]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"EfficientNet-Lite0 has no layer {name!r}",
+                "stem_relu, head_relu, or block0_ to block15_ with depthwise_relu, project, or "
+                "but for block0 expand_relu",
+                nearest(name, known) or "take one of these",
+            )
+    load_imagenet(whole, imagenet_weights())
+    return keras.Model(pixels, [whole.get_layer(name).output for name in names], name="maps")
 
 
 def imagenet_weights() -> dict[str, NDArray[np.generic]]:

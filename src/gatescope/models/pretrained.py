@@ -21,7 +21,7 @@ class PretrainedConfig(NetworkConfig):
     """EfficientNet-Lite0 up to its 1,280 features, then dense layers and outputs of its own.
 
     Args:
-        weights: Of the backbone, where training starts: ImageNet's, or drawn anew.
+        start: Weights of the backbone before training: ImageNet's, or drawn anew.
         frozen: Whether the backbone stays as it is, so that only what is behind it learns.
 
     Example:
@@ -31,7 +31,7 @@ class PretrainedConfig(NetworkConfig):
         2562
     """
 
-    weights: Literal["imagenet", "random"] = "imagenet"
+    start: Literal["imagenet", "random"] = "imagenet"
     frozen: bool
 
     @model_validator(mode="after")
@@ -49,7 +49,7 @@ class PretrainedConfig(NetworkConfig):
         photo = drawn.input(image.name, (image.height, image.width, image.channels))
         features = drawn.layer(
             "EfficientNetLite0", BACKBONE, photo,
-            side=(image.height, image.width), weights=self.weights, trainable=not self.frozen,
+            side=(image.height, image.width), weights=self.start, trainable=not self.frozen,
         )  # fmt: skip
         return finish(drawn, [features], self)
 
@@ -78,10 +78,10 @@ def parted(model: keras.Model) -> tuple[keras.Model, keras.Model]:
         model: What `pretrained` built.
 
     Returns:
-        Pixels to features; features, by the name `backbone`, to outputs.
+        Pixels to features; features to outputs.
     """
     import keras
 
     place = [layer.name for layer in model.layers].index(BACKBONE)
     behind = model.layers[place + 1].input
-    return model.layers[place], keras.Model({BACKBONE: behind}, model.outputs, name=model.name)
+    return model.layers[place], keras.Model([behind], model.outputs, name=model.name)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gatescope.data.datasets import Dataset, Field
+from gatescope.data.images import ImagesConfig
+from gatescope.data.sources import ImageFiles
+from gatescope.data.splits import SplitConfig
 from gatescope.models.heads import (
     CategoryInput,
     ImageInput,
@@ -72,3 +77,16 @@ def _output(field: Field) -> OutputConfig:
             return OutputConfig(kind="numbers", name=field.name, units=field.shape[0])
         case _:
             return OutputConfig(kind="number", name=field.name)
+
+
+def photos_by_class(path: Path, side: int) -> ImageFiles:
+    """Photos in colour, squashed to squares, of which a tenth is held out to choose by.
+
+    Args:
+        path: A folder of class folders, or a zip of such; without folders `train` and `test`
+            around them, a fifth is held out to test.
+        side: Pixels.
+    """
+    shares = SplitConfig(dev=0.1, test=0.2, seed=0)
+    images = ImagesConfig(height=side, width=side, channels=3, split=shares)
+    return ImageFiles(path=path, images=images)

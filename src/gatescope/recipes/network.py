@@ -21,7 +21,7 @@ from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.models.conv import ConvConfig, conv
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
-from gatescope.models.pretrained import BACKBONE, PretrainedConfig, parted, pretrained
+from gatescope.models.pretrained import PretrainedConfig, parted, pretrained
 from gatescope.models.recurrent import RecurrentConfig, recurrent
 from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
 from gatescope.recipes.recipe import Recipe
@@ -174,7 +174,7 @@ def _learning(
     def read(part: Part) -> Part:
         (pixels,) = part.x.values()
         features = backbone.predict(pixels, verbose=0, batch_size=64)
-        return Part({BACKBONE: np.asarray(features)}, part.y)
+        return Part({learner.inputs[0].name: np.asarray(features)}, part.y)
 
     return learner, {name: read(part) for name, part in parts.items()}
 
