@@ -175,6 +175,20 @@ def _whole_map(shape: Shape, **_: Any) -> Outcome:
     return Outcome(shape[-1:])
 
 
+def _efficientnet_lite(shape: Shape, *, weights: str, trainable: bool, **_: Any) -> Outcome:
+    if any((side or 0) % 32 for side in shape[:-1]) or shape[-1] != 3:
+        raise Misfit(
+            f"it cannot read {sides(shape)}",
+            "photos in colour whose sides are multiples of 32 pixels",
+            "images.height=96, images.width=96 and images.channels=3, say",
+        )
+    # Folded into biases; or a gain and a shift that are trained, a mean and a variance that are not.
+    kernels, channels = 3_328_992, 21_008
+    learned = kernels + (channels if weights == "imagenet" else 2 * channels)
+    followed = 0 if weights == "imagenet" else 2 * channels
+    return Outcome((1280,), *((learned, followed) if trainable else (0, learned + followed)))
+
+
 def _attention_over_time(shape: Shape, **_: Any) -> Outcome:
     features = _features(shape)
     return Outcome((features,), features * (features + 2))
@@ -227,6 +241,7 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         **_over_axes("GlobalAveragePooling", _whole_map),
         **dict.fromkeys(("MeanOverTime", "MaxOverTime"), _whole_map),
         "AttentionOverTime": _attention_over_time,
+        "EfficientNetLite0": _efficientnet_lite,
         "SimpleRNN": partial(_recurrent, gates=1),
         # Two biases a gate, for Keras resets after the recurrent product.
         "GRU": partial(_recurrent, gates=3, biases=2),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from gatescope.data.datasets import Dataset, Field
+from gatescope.data.images import ImagesConfig
+from gatescope.data.sources import ImageFiles
+from gatescope.data.splits import SplitConfig
 from gatescope.errors import ConfigurationError
 from gatescope.models.heads import (
     CategoryInput,
@@ -133,3 +137,16 @@ def _sized(head: Head, known: Mapping[str, Head], what: str) -> Head:
         )
     sizes = {name: getattr(found, name) for name in _SIZES if hasattr(found, name)}
     return head.model_copy(update=sizes)
+
+
+def photos_by_class(path: Path, side: int) -> ImageFiles:
+    """Photos in colour, squashed to squares, of which a tenth is held out to choose by.
+
+    Args:
+        path: A folder of class folders, or a zip of such; without folders `train` and `test`
+            around them, a fifth is held out to test.
+        side: Pixels.
+    """
+    shares = SplitConfig(dev=0.1, test=0.2, seed=0)
+    images = ImagesConfig(height=side, width=side, channels=3, split=shares)
+    return ImageFiles(path=path, images=images)

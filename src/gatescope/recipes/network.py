@@ -16,19 +16,15 @@ from pydantic import PositiveInt
 from rich.console import Console
 
 from gatescope.data.bundled import Bundled
-from gatescope.data.datasets import Dataset, Part
+from gatescope.data.datasets import Dataset
 from gatescope.data.memory import LongMemory
 from gatescope.data.patients import Patients
 from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import SPLITS
 from gatescope.errors import UsageError, nearest
-from gatescope.models.conv import ConvConfig, conv
-from gatescope.models.dense import DenseConfig, dense
-from gatescope.models.heads import compile_arguments
-from gatescope.models.recurrent import RecurrentConfig, recurrent
 from gatescope.recipes.agreement import scores_of
 from gatescope.recipes.baselines import Baseline, baseline_scores
-from gatescope.recipes.from_data import matched
+from gatescope.recipes.preparing import AnyNetwork, Prepared, prepare
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.recipes.settings import override
@@ -37,7 +33,7 @@ from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
 from gatescope.training.distribution import Job, fit_together
-from gatescope.training.fit import FitConfig, Fitted, fit
+from gatescope.training.fit import MODEL, FitConfig, Fitted, fit
 
 AnySource = Annotated[
     Bundled | TableFile | SampleTable | ImageFiles | SoundFiles | TextFiles | Patients | LongMemory,
@@ -52,6 +48,7 @@ class NetworkRecipe(Recipe):
         data: What it is trained on.
         network: How it is built.
         training: How it is trained.
+        samples: How many of the training part are learned from, drawn at random; None for all.
         variants: By name, what is set otherwise, each as `--set` would be told; none for one
             network alone.
         workers: Processes that train it together.
@@ -60,8 +57,9 @@ class NetworkRecipe(Recipe):
     """
 
     data: AnySource
-    network: DenseConfig | ConvConfig | RecurrentConfig
+    network: AnyNetwork
     training: FitConfig
+    samples: PositiveInt | None = None
     variants: Mapping[str, tuple[str, ...]] = {}
     workers: PositiveInt = 1
     baselines: tuple[Baseline, ...]
@@ -201,36 +199,38 @@ def train(
         console: Where progress is shown.
     """
     began = time.monotonic()
-    data = recipe.data.load()
     if recipe.workers > 1:
         _train_together(recipe, folder, resume=resume, console=console)
         resume = True  # with a training that is finished
-    model, taught, held_out = job(recipe)
+    ready = prepared(recipe)
+    taught = ready.job(recipe.training)
     fitted = fit(
-        model, taught, recipe.training, run=folder, resume=resume, validation=held_out,
-        console=console,
+        taught.model, taught.data, recipe.training, run=folder, resume=resume,
+        validation=taught.validation, console=console,
     )  # fmt: skip
-    outputs = [output.name for output in recipe.network.outputs]
-    by_target = {split: scores_of(model, data, split, outputs) for split in SPLITS}
+    if ready.learner is not ready.model:
+        ready.model.save(folder / MODEL)
+    by_target = {
+        split: scores_of(ready.learner, ready.data, split, ready.outputs) for split in SPLITS
+    }
     means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
     took = time.monotonic() - began
-    return Trained(name, recipe, data, model, fitted, means, by_target["test"], took)
+    return Trained(
+        name, recipe, recipe.data.load(), ready.model, fitted, means, by_target["test"], took
+    )
 
 
-def job(recipe: NetworkRecipe) -> Job:
+def prepared(recipe: NetworkRecipe) -> Prepared:
     """The network of a recipe, new and compiled, with what it learns from and is compared by.
 
     Args:
         recipe: Of one network, or whose variants are left aside.
     """
-    data = recipe.data.load()
-    network = matched(recipe.network, data)
-    keras.utils.set_random_seed(recipe.training.seed)
-    model = built(network)
-    model.compile(**compile_arguments(network.outputs))
-    outputs = [output.name for output in network.outputs]
-    config = recipe.training
-    return Job(model, _learned_from(data, outputs, config), _held_out(data, outputs, config))
+    return prepare(recipe.network, recipe.data.load(), recipe.training, recipe.samples)
+
+
+def _job(recipe: NetworkRecipe) -> Job:
+    return prepared(recipe).job(recipe.training)
 
 
 def network_recipe(name: str, recipe: Recipe) -> NetworkRecipe:
@@ -260,40 +260,9 @@ def _train_together(
     recipe: NetworkRecipe, folder: Path, *, resume: bool, console: Console | None
 ) -> None:
     fit_together(
-        partial(job, recipe), recipe.training, workers=recipe.workers, run=folder,
+        partial(_job, recipe), recipe.training, workers=recipe.workers, run=folder,
         resume=resume, console=console,
     )  # fmt: skip
-
-
-def _learned_from(data: Dataset, outputs: Sequence[str], config: FitConfig) -> Any:
-    """What `fit` learns from: arrays where they fit into memory, else batches of each epoch."""
-    if data.streamed is None:
-        return _given(data.train, outputs)
-    return data.streamed.epochs(config.batch_size, config.seed)
-
-
-def _held_out(data: Dataset, outputs: Sequence[str], config: FitConfig) -> Any:
-    streamed = data.streamed
-    if streamed is None:
-        return _given(data.dev, outputs)
-    return lambda epoch: streamed.stream("dev", config.batch_size)
-
-
-def _given(part: Part, outputs: Sequence[str]) -> tuple[Any, Any]:
-    """Inputs by name and targets in the order of the outputs, as Keras takes them."""
-    y = [part.y[name] for name in outputs]
-    return dict(part.x), y[0] if len(y) == 1 else y
-
-
-def built(network: DenseConfig | ConvConfig | RecurrentConfig) -> keras.Model:
-    """The network of a configuration.
-
-    Args:
-        network: Of any kind.
-    """
-    if isinstance(network, ConvConfig):
-        return conv(network)
-    return recurrent(network) if isinstance(network, RecurrentConfig) else dense(network)
 
 
 _COLUMNS = ("", "test", "dev", "train", "parameters", "epochs", "seconds")

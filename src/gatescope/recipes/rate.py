@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatescope.recipes.network import NetworkRecipe, job
+from gatescope.recipes.network import NetworkRecipe, prepared
 from gatescope.report.html import page, paragraph, section, table
 from gatescope.runs.files import atomic_write
 from gatescope.training.rate import RangeTest, range_test
@@ -26,7 +26,7 @@ def recipe_range(recipe: NetworkRecipe, *, low: float, high: float, steps: int) 
         >>> recipe_range(recipe(), low=1e-6, high=10, steps=100).suggestion  # doctest: +SKIP
         0.012
     """
-    model, taught, _ = job(recipe)
+    model, taught, _ = prepared(recipe).job(recipe.training)
     return range_test(model, taught, recipe.training, low=low, high=high, steps=steps)
 
 

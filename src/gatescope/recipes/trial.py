@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from gatescope.errors import GatescopeError
+from gatescope.recipes.agreement import scores_of
 from gatescope.recipes.lessons import lesson, read_lesson
 from gatescope.recipes.loading import load_recipe
-from gatescope.recipes.network import NetworkRecipe, job, network_recipe, score
+from gatescope.recipes.network import NetworkRecipe, network_recipe, prepared
 from gatescope.runs.files import atomic_write
 from gatescope.training.fit import RECIPE, fit
 
@@ -92,16 +93,17 @@ def run_trial(asked: TrialAsked, folder: Path) -> Outcome:
     began = time.monotonic()
     try:
         recipe = asked.network()
-        model, taught, held_out = job(recipe)
+        ready = prepared(recipe)
+        model, taught, held_out = ready.job(recipe.training)
         where = folder / RUN
         resume = (where / RECIPE).exists()
         fitted = fit(model, taught, recipe.training, run=where, resume=resume, validation=held_out)
-        data = recipe.data.load()
-        dev = score(model, data.dev, data.targets)
+        scores = scores_of(model, ready.data, "dev", ready.outputs)
     except GatescopeError as error:
         return Outcome(seconds=time.monotonic() - began, failure=error.happened)
     history = {name: tuple(line) for name, line in fitted.history.items()}
     seconds = time.monotonic() - began
+    dev = sum(scores.values()) / len(scores)
     return Outcome(dev=dev, history=history, best_epoch=fitted.best_epoch, seconds=seconds)
 
 

@@ -1,0 +1,37 @@
+"""Style is what channels do together; content is where they do it.
+
+A convolutional network turns a photo into maps, one a channel. Where a channel is active says what
+is where: the content. How often two channels are active together, wherever that is, says what the
+surface is made of: the style, as a Gram matrix (Gatys, Ecker & Bethge 2016). No network is trained
+here. The image itself is: its gradient says how each pixel must change so that the Gram matrices
+become those of one photo while a deeper map stays that of another.
+
+Predict: what remains if the content counts nothing (--set content_weight=0)?
+
+Data: photos that scikit-image ships, or one of yours (--data PHOTO, --set style=PHOTO). Minutes on
+two cores: 0.5. Expected: XXX. Baseline: the photo in the colours of the style.
+"""
+
+from pathlib import Path
+
+from gatescope.recipes.stylizing import StyleRecipe
+
+
+def recipe(data: Path | None = None) -> StyleRecipe:
+    """The cat, painted as tissue looks under a microscope.
+
+    Args:
+        data: A photo of yours, or a folder of which the first is taken.
+    """
+    return StyleRecipe(
+        content="cat" if data is None else str(data),
+        style="tissue",
+        side=384,
+        content_layer="block4_add",
+        style_layers=("block0_project", "block2_add", "block4_add", "block7_add", "block10_add"),
+        content_weight=1.0,
+        smoothness=0.003,
+        steps=120,
+        learning_rate=0.05,
+        expected={},
+    )
