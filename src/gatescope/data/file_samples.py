@@ -7,10 +7,11 @@ beforehand. What they gave is kept where it is small enough; otherwise each epoc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from gatescope.data.archive import Archive, without_common_folders
 from gatescope.data.caption_files import SPLIT_NAMES
+from gatescope.data.reader import Arrays, RawFile, Reader
 from gatescope.data.splits import (
     SPLITS,
     Split,
@@ -38,7 +40,51 @@ _TOGETHER = 128  # files decoded at a time
 _THREADS = 4
 
 Decode = Callable[[str, bytes], NDArray[Any]]
-Finish = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+class FileReader(Reader):
+    """A reader of files, each decoded by itself."""
+
+    input: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def decode(self, name: str, content: bytes) -> NDArray[Any]:
+        """An array of one file; all are of the same shape.
+
+        Args:
+            name: What messages call it.
+            content: Its bytes.
+
+        Raises:
+            DataError: It cannot be used.
+        """
+
+    @abstractmethod
+    def finish(self, decoded: NDArray[Any]) -> NDArray[Any]:
+        """What is done to decoded files before a network gets them.
+
+        Args:
+            decoded: Of shape `(files, ...)`.
+        """
+
+    @abstractmethod
+    def picture(self, sample: NDArray[Any]) -> NDArray[np.uint8]:
+        """A sample to look at.
+
+        Args:
+            sample: As the network gets it.
+
+        Returns:
+            Of shape `(height, width, 3)`.
+        """
+
+    def read(self, given: Sequence[RawFile]) -> Arrays:
+        decoded = np.stack([self.decode(one.name, one.content) for one in given])
+        return {self.input: self.finish(decoded)}
+
+    def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
+        return [""] * len(x[self.input])
 
 
 class FileRules(BaseModel):
@@ -95,7 +141,7 @@ class FileSamples(Streamed):
         unreadable: Files that were left out since they cannot be read.
         notes: What should be known, each a sentence.
         decode_files: Decodes files: float or integer of shape `(files, ...)`.
-        finish: What is done to decoded files before training gets them.
+        reader: What makes arrays of files.
         kept: All files decoded; `None` where they are decoded when they are needed.
     """
 
@@ -106,7 +152,7 @@ class FileSamples(Streamed):
     unreadable: tuple[UnreadableFile, ...]
     notes: tuple[str, ...]
     decode_files: Callable[[Sequence[str]], NDArray[Any]]
-    finish: Finish
+    reader: FileReader
     kept: NDArray[Any] | None
 
     def arrays(self, split: Split) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -137,7 +183,7 @@ class FileSamples(Streamed):
         )
 
     def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
-        sample = self.finish(self._decoded(rows[:1]))
+        sample = self.reader.finish(self._decoded(rows[:1]))
         spec = (
             tf.TensorSpec((None, *sample.shape[1:]), sample.dtype),
             tf.TensorSpec((None,), tf.int32),
@@ -151,7 +197,7 @@ class FileSamples(Streamed):
     ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
         for start in range(0, len(rows), size):
             some = rows[start : start + size]
-            yield self.finish(self._decoded(some)), self.labels[some]
+            yield self.reader.finish(self._decoded(some)), self.labels[some]
 
     def _decoded(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         if self.kept is not None:
@@ -160,7 +206,11 @@ class FileSamples(Streamed):
 
 
 def load_files(
-    archive: Archive, names: Sequence[str], rules: FileRules, decode: Decode, finish: Finish
+    archive: Archive,
+    names: Sequence[str],
+    rules: FileRules,
+    reader: FileReader,
+    decode: Decode | None = None,
 ) -> FileSamples:
     """Labels, decodes and splits files.
 
@@ -168,15 +218,15 @@ def load_files(
         archive: Where they are.
         names: Which of its files are samples.
         rules: How names tell labels, groups and splits.
-        decode: Makes an array of a file, given its name and bytes; all of the same shape. It
-            raises a `DataError` for a file that cannot be used.
-        finish: What is done to decoded files `(files, ...)` before training gets them.
+        reader: Makes arrays of files.
+        decode: In the place of the reader's, for who wants to look at what it gives.
 
     Raises:
         DataError: There is no file, none that can be read, one without a label or group, one
             label only, or too few for the splits.
     """
-    labelled = _labelled(archive, names, rules)
+    decode = decode or reader.decode
+    labelled = labels_by_name(archive, names, rules)
     readable, kept, unreadable = _examined(archive, list(labelled), decode)
     if not readable:
         raise DataError(
@@ -207,21 +257,37 @@ def load_files(
         unreadable=tuple(unreadable),
         notes=(*_notes(archive, unreadable, len(labelled)), *absent_notes(splits.counts, classes)),
         decode_files=decode_files,
-        finish=finish,
+        reader=reader,
         kept=kept,
     )
 
 
 @dataclass(frozen=True)
-class _Named:
-    """What a file's name says."""
+class Named:
+    """What a file's name says.
+
+    Args:
+        label: Its class.
+        group: What it belongs to, if that is asked for.
+        split: The split that its folder names.
+    """
 
     label: str
     group: str | None
     split: Split | None
 
 
-def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, _Named]:
+def labels_by_name(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, Named]:
+    """What the names of files say.
+
+    Args:
+        archive: Where they are.
+        names: Which of its files are samples.
+        rules: How names tell labels, groups and splits.
+
+    Raises:
+        DataError: There is no file, or one without a label or group.
+    """
     if not names:
         raise DataError(
             f"{archive.name} has no file of this kind",
@@ -239,7 +305,7 @@ def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[
         )
         group = _found(rules.group, name, "group") if rules.group else None
         split = split_named(folder) if by_split else None
-        labelled[name] = _Named(label, group, split)
+        labelled[name] = Named(label, group, split)
     return labelled
 
 
@@ -300,7 +366,7 @@ def _examined(
     return readable, np.stack(kept) if kept else None, unreadable
 
 
-def _splits(named: list[_Named], labels: NDArray[np.int32], config: SplitConfig) -> Splits:
+def _splits(named: list[Named], labels: NDArray[np.int32], config: SplitConfig) -> Splits:
     groups = [file.group for file in named] if named[0].group is not None else None
     if named[0].split is None:
         return split_samples(labels, config, groups=groups)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from gatescope.data.datasets import Dataset, Field, Part, Source
-from gatescope.data.encoding import NUMBERS
+from gatescope.data.encoding import NUMBERS, TableReader
 from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
 from gatescope.data.sounds import SoundsConfig, load_sounds
 from gatescope.data.splits import Split
 from gatescope.data.table import Table, TableConfig, load_table
 from gatescope.data.texts import TextSamples, TextsConfig, load_texts
+from gatescope.data.words import TextsReader
 
 
 class TableFile(Source):
@@ -105,7 +106,8 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
         fields.append(Field(name, "category", (), ("", *categories)))
     for name, (_, vocabulary) in encoder.texts.items():
         fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
-    return Dataset(tuple(fields), (_target(table),), *_parts(rows), source, table.notes)
+    reader = TableReader.of(encoder)
+    return Dataset(tuple(fields), (_target(table),), *_parts(rows), source, table.notes, reader)
 
 
 def _target(table: Table) -> Field:
@@ -126,7 +128,7 @@ def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: st
 
     parts = _parts(rows)
     field = Field(kind, kind, parts[0].x[kind].shape[1:])
-    return Dataset((field,), (_label(found.classes),), *parts, source, found.notes)
+    return Dataset((field,), (_label(found.classes),), *parts, source, found.notes, found.reader)
 
 
 def _of_texts(found: TextSamples, source: str) -> Dataset:
@@ -136,7 +138,8 @@ def _of_texts(found: TextSamples, source: str) -> Dataset:
 
     words, length = found.vocabulary.words, found.vocabulary.length
     field = Field("text", "text", (length,), words)
-    return Dataset((field,), (_label(found.classes),), *_parts(rows), source, found.notes)
+    reader = TextsReader(input="text", words=words, length=length)
+    return Dataset((field,), (_label(found.classes),), *_parts(rows), source, found.notes, reader)
 
 
 def _label(classes: tuple[str, ...]) -> Field:

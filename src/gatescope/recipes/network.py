@@ -22,6 +22,7 @@ from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import compile_arguments
 from gatescope.models.recurrent import RecurrentConfig, recurrent
 from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
+from gatescope.recipes.kept import keep, origin_of
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.recipes.settings import override
@@ -104,6 +105,8 @@ def run_network(
             console.print(f"\n{name}", style="bold")
         where = folder / (safe_name(name) if recipe.variants else "run")
         trained.append(train(name, chosen, where, resume=resume, console=console))
+        origin = origin_of(chosen, module, name if recipe.variants else "")
+        keep(where, trained[-1].data, chosen.network.outputs, origin)
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
     measure = getattr(module, "measure", _no_measures)
