@@ -179,7 +179,7 @@ def numbers_reader(
     shape = (len(columns),)
     means, deviations = (np.broadcast_to(one, shape).tolist() for one in (mean, deviation))
     return NumbersReader(
-        input=name, columns=tuple(columns), mean=tuple(means), deviation=tuple(deviations)
+        input=name, names=tuple(columns), mean=tuple(means), deviation=tuple(deviations)
     )
 
 

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatescope.data.columns import is_missing, to_days, to_numbers
 from gatescope.data.moments import Moments
-from gatescope.data.reader import Arrays, Reader, Rows, Takes, column_of, described
+from gatescope.data.reader import Arrays, Rows, RowsReader, column_of, described
 from gatescope.data.words import Vocabulary, VocabularyFit, words_of
 
 NUMBERS = "numbers"
@@ -114,7 +114,7 @@ class Encoder:
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)
 
 
-class TableReader(Reader):
+class TableReader(RowsReader):
     """An encoder as plain data.
 
     Categories that training did not have become the first index, as in training those of other
@@ -129,7 +129,6 @@ class TableReader(Reader):
         texts: For each input of text its column, words and length.
     """
 
-    takes: ClassVar[Takes] = "rows"
     kind: Literal["table"] = "table"
     plan: Plan
     mean: tuple[float, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -80,12 +80,14 @@ class Rows:
         cells: Its columns by name.
         decimal: What stands before the decimals of its numbers.
         named: Whether the columns' names are the table's own.
+        first: What number the first row has.
     """
 
     name: str
     cells: Mapping[str, Sequence[str]]
     decimal: Literal[".", ","] = "."
     named: bool = True
+    first: int = 1
 
     def __len__(self) -> int:
         return len(next(iter(self.cells.values()), ()))
@@ -99,17 +101,26 @@ class Rows:
         Raises:
             DataError: One is missing.
         """
-        if not self.named:
-            return self._by_place(columns)
         missing = [column for column in columns if column not in self.cells]
         if not missing:
             return {column: self.cells[column] for column in columns}
+        if not self.named:
+            return self._by_place(columns)
         like = [f"{name!r}: {found}" for name in missing if (found := nearest(name, self.cells))]
         raise DataError(
             f"{self.name} has no column {shown(missing)}",
             f"the columns of training: {shown(columns, most=12)}",
             "; ".join(like) or "add it; cells may be empty where training had empty ones",
         )
+
+    def only(self, row: int) -> Rows:
+        """One row.
+
+        Args:
+            row: Its place, from 0.
+        """
+        cells = {name: [column[row]] for name, column in self.cells.items()}
+        return replace(self, cells=cells, first=self.first + row)
 
     def _by_place(self, columns: Sequence[str]) -> dict[str, Sequence[str]]:
         if len(self.cells) == len(columns):
@@ -121,27 +132,41 @@ class Rows:
         )
 
 
-class NumbersReader(Reader):
+class RowsReader(Reader):
+    """A reader of rows of a table."""
+
+    takes: ClassVar[Takes] = "rows"
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+
+
+class NumbersReader(RowsReader):
     """Columns of numbers, each less its mean in training and divided by its deviation there.
 
     Args:
         input: The name of the network's input.
-        columns: Their names.
+        names: Those of the columns.
         mean: Of each.
         deviation: Of each; 1 where it did not vary.
 
     Example:
-        >>> reader = NumbersReader(input="x", columns=("a",), mean=(1.0,), deviation=(2.0,))
+        >>> reader = NumbersReader(input="x", names=("a",), mean=(1.0,), deviation=(2.0,))
         >>> reader.read(Rows("a table", {"a": ["5"]}))
         {'x': array([[2.]], dtype=float32)}
     """
 
-    takes: ClassVar[Takes] = "rows"
     kind: Literal["numbers"] = "numbers"
     input: str
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.names
 
     def read(self, given: Rows) -> Arrays:
         cells = given.of(self.columns)
@@ -150,7 +175,7 @@ class NumbersReader(Reader):
         if np.isnan(raw).any():
             row, place = np.argwhere(np.isnan(raw))[0]
             raise DataError(
-                f"{given.name} has no {self.columns[place]!r} in row {row + 1}",
+                f"{given.name} has no {self.columns[place]!r} in row {row + given.first}",
                 "a number in every cell: training had no missing ones",
                 "fill it in, or leave the row out",
             )
@@ -235,7 +260,7 @@ def column_of(read: Any, cells: Sequence[str], column: str, rows: Rows) -> NDArr
     except ValueError:
         row = next(place for place, cell in enumerate(cells) if not _reads(read, cell, rows))
     raise DataError(
-        f"{rows.name} has {cells[row][:40]!r} as {column!r} in row {row + 1}",
+        f"{rows.name} has {cells[row][:40]!r} as {column!r} in row {row + rows.first}",
         "what training had in that column: a number or a date, written the same way",
         "mend the cell",
     )
@@ -263,12 +288,3 @@ def described(pairs: Iterable[tuple[str, object]]) -> str:
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in pairs
     )
-
-
-def cell_of(value: object) -> str:
-    """A value of a JSON object as a cell of a table.
-
-    Args:
-        value: A number, text, truth value, or None where it is missing.
-    """
-    return "" if value is None else str(value)

@@ -33,6 +33,7 @@ from gatescope.training.fit import MODEL, RECIPE
 
 INPUTS, ORIGIN = "inputs.json", "origin.json"
 _DEEP = 5_000  # layers
+_BATCH = 256
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -56,6 +57,15 @@ class Output(BaseModel):
     mean: float = 0.0
     deviation: float = 1.0
     probable: bool = True
+
+    def names(self, units: int) -> tuple[str, ...]:
+        """What its classes, labels, or yes and no are called.
+
+        Args:
+            units: How many numbers it says.
+        """
+        usual = ("no", "yes") if self.kind == "binary" else tuple(map(str, range(units)))
+        return self.classes or usual
 
     @property
     def is_number(self) -> bool:
@@ -187,7 +197,13 @@ class Kept:
         Args:
             x: By the inputs' names.
         """
-        found = self.model.predict(dict(x), verbose=0, batch_size=256)
+        few = len(next(iter(x.values()))) <= _BATCH
+        found = (
+            # Which begins at once, where `predict` makes a dataset first.
+            self.model.predict_on_batch(dict(x))
+            if few
+            else self.model.predict(dict(x), verbose=0, batch_size=_BATCH)
+        )
         return [np.asarray(one) for one in (found if isinstance(found, list) else [found])]
 
 
