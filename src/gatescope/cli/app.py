@@ -16,6 +16,7 @@ from gatescope.cli.demo import demo
 from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
 from gatescope.cli.learn import learn
+from gatescope.cli.predict import predict
 from gatescope.cli.rate import rate
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
@@ -40,6 +41,7 @@ app.add_typer(sweep)
 app.add_typer(recipes)
 app.command()(learn)
 app.command()(evaluate)
+app.command()(predict)
 app.add_typer(data)
 app.command()(catalog)
 app.command()(trace)

@@ -7,11 +7,12 @@ beforehand. What they gave is kept where it is small enough; otherwise each epoc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from gatescope.data.archive import Archive, without_common_folders
 from gatescope.data.caption_files import SPLIT_NAMES
+from gatescope.data.reader import Arrays, RawFile, Reader
 from gatescope.data.splits import (
     SPLITS,
     Split,
@@ -39,7 +41,51 @@ _TOGETHER = 128  # files decoded at a time
 _THREADS = 4
 
 Decode = Callable[[str, bytes], NDArray[Any]]
-Finish = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+class FileReader(Reader):
+    """A reader of files, each decoded by itself."""
+
+    input: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def decode(self, name: str, content: bytes) -> NDArray[Any]:
+        """An array of one file; all are of the same shape.
+
+        Args:
+            name: What messages call it.
+            content: Its bytes.
+
+        Raises:
+            DataError: It cannot be used.
+        """
+
+    @abstractmethod
+    def finish(self, decoded: NDArray[Any]) -> NDArray[Any]:
+        """What is done to decoded files before a network gets them.
+
+        Args:
+            decoded: Of shape `(files, ...)`.
+        """
+
+    @abstractmethod
+    def picture(self, sample: NDArray[Any]) -> NDArray[np.uint8]:
+        """A sample to look at.
+
+        Args:
+            sample: As the network gets it.
+
+        Returns:
+            Of shape `(height, width, 3)`.
+        """
+
+    def read(self, given: Sequence[RawFile]) -> Arrays:
+        decoded = np.stack([self.decode(one.name, one.content) for one in given])
+        return {self.input: self.finish(decoded)}
+
+    def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
+        return [""] * len(x[self.input])
 
 
 class FileRules(BaseModel):
@@ -105,7 +151,7 @@ class FileSamples(Numbered):
         unreadable: Files that were left out since they cannot be read.
         notes: What should be known, each a sentence.
         decode_files: Decodes files: float or integer of shape `(files, ...)`.
-        finish: What is done to decoded files before training gets them.
+        reader: What makes arrays of files.
         kept: All files decoded; `None` where they are decoded when they are needed.
     """
 
@@ -116,7 +162,7 @@ class FileSamples(Numbered):
     unreadable: tuple[UnreadableFile, ...]
     notes: tuple[str, ...]
     decode_files: Callable[[Sequence[str]], NDArray[Any]]
-    finish: Finish
+    reader: FileReader
     kept: NDArray[Any] | None
 
     def _rows(self, split: Split) -> NDArray[np.intp]:
@@ -136,14 +182,14 @@ class FileSamples(Numbered):
 
     @cached_property
     def element_spec(self) -> Spec:
-        sample = self.finish(self._decoded(np.arange(1)))
+        sample = self.reader.finish(self._decoded(np.arange(1)))
         return (
             tf.TensorSpec((None, *sample.shape[1:]), sample.dtype),
             tf.TensorSpec((None,), tf.int32),
         )
 
     def _part(self, rows: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        return self.finish(self._decoded(rows)), self.labels[rows]
+        return self.reader.finish(self._decoded(rows)), self.labels[rows]
 
     def _decoded(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         if self.kept is not None:
@@ -152,7 +198,11 @@ class FileSamples(Numbered):
 
 
 def load_files(
-    archive: Archive, names: Sequence[str], rules: FileRules, decode: Decode, finish: Finish
+    archive: Archive,
+    names: Sequence[str],
+    rules: FileRules,
+    reader: FileReader,
+    decode: Decode | None = None,
 ) -> FileSamples:
     """Labels, decodes and splits files.
 
@@ -160,15 +210,15 @@ def load_files(
         archive: Where they are.
         names: Which of its files are samples.
         rules: How names tell labels, groups and splits.
-        decode: Makes an array of a file, given its name and bytes; all of the same shape. It
-            raises a `DataError` for a file that cannot be used.
-        finish: What is done to decoded files `(files, ...)` before training gets them.
+        reader: Makes arrays of files.
+        decode: In the place of the reader's, for who wants to look at what it gives.
 
     Raises:
         DataError: There is no file, none that can be read, one without a label or group, one
             label only, or too few for the splits.
     """
-    labelled = _labelled(archive, names, rules)
+    decode = decode or reader.decode
+    labelled = labels_by_name(archive, names, rules)
     readable, kept, unreadable = _examined(archive, list(labelled), decode)
     if not readable:
         raise DataError(
@@ -200,21 +250,37 @@ def load_files(
         unreadable=tuple(unreadable),
         notes=(*_notes(archive, unreadable, len(labelled)), *absent),
         decode_files=decode_files,
-        finish=finish,
+        reader=reader,
         kept=kept,
     )
 
 
 @dataclass(frozen=True)
-class _Named:
-    """What a file's name says."""
+class Named:
+    """What a file's name says.
+
+    Args:
+        label: Its class.
+        group: What it belongs to, if that is asked for.
+        split: The split that its folder names.
+    """
 
     label: str
     group: str | None
     split: Split | None
 
 
-def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, _Named]:
+def labels_by_name(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, Named]:
+    """What the names of files say.
+
+    Args:
+        archive: Where they are.
+        names: Which of its files are samples.
+        rules: How names tell labels, groups and splits.
+
+    Raises:
+        DataError: There is no file, or one without a label or group.
+    """
     if not names:
         raise DataError(
             f"{archive.name} has no file of this kind",
@@ -232,7 +298,7 @@ def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[
         )
         group = _found(rules.group, name, "group") if rules.group else None
         split = split_named(folder) if by_split else None
-        labelled[name] = _Named(label, group, split)
+        labelled[name] = Named(label, group, split)
     return labelled
 
 
@@ -294,7 +360,7 @@ def _examined(
 
 
 def _splits(
-    named: list[_Named], labels: NDArray[np.int32], rules: FileRules, classes: Sequence[str]
+    named: list[Named], labels: NDArray[np.int32], rules: FileRules, classes: Sequence[str]
 ) -> Splits:
     config, count = rules.split, len(classes)
     groups: list[Any] | None = None

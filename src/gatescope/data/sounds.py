@@ -10,20 +10,23 @@ import math
 import os
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from gatescope.data.archive import open_archive
-from gatescope.data.file_samples import FileRules, FileSamples, load_files
+from gatescope.data.file_samples import FileReader, FileRules, FileSamples, load_files
 from gatescope.data.moments import Moments
+from gatescope.data.reader import Arrays, RawFile, Takes
 from gatescope.data.splits import shown
 from gatescope.errors import DataError
 
@@ -40,8 +43,8 @@ _DECODING_ERRORS = (
 )  # fmt: skip
 
 
-class SoundsConfig(FileRules):
-    """How sounds are read.
+class Spectrogram(BaseModel):
+    """How sounds become log-mel spectrograms of one size.
 
     Args:
         rate: Samples a second; files of another rate are resampled.
@@ -50,6 +53,8 @@ class SoundsConfig(FileRules):
         step: Seconds from a frame to the next.
         mels: Mel bands, from 20 Hz to half the rate.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: Annotated[int, Field(ge=_RATES[0], le=_RATES[1])]
     seconds: PositiveFloat
@@ -65,6 +70,48 @@ class SoundsConfig(FileRules):
                 "make no frames: each is at least the one before, and step at least one sample"
             )
         return self
+
+
+class SoundsConfig(FileRules, Spectrogram):
+    """How sounds are read; see also `FileRules` and `Spectrogram`."""
+
+
+class SoundsReader(Spectrogram, FileReader):
+    """Wav files as spectrograms, each band less its mean in training, by its deviation there.
+
+    Args:
+        mean: Of each band.
+        deviation: Of each band.
+    """
+
+    takes: ClassVar[Takes] = "sounds"
+    input: ClassVar[str] = "sequence"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".wav"})
+    kind: Literal["sounds"] = "sounds"
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @cached_property
+    def _spectrograms(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        return log_mel(self)
+
+    def decode(self, name: str, content: bytes) -> NDArray[np.float32]:
+        return read_wave(content, name, rate=self.rate, seconds=self.seconds)
+
+    def finish(self, decoded: NDArray[Any]) -> NDArray[Any]:
+        mean_M, deviation_M = (np.array(one, np.float32) for one in (self.mean, self.deviation))
+        return (self._spectrograms(decoded) - mean_M) / deviation_M
+
+    def read(self, given: Sequence[RawFile]) -> Arrays:
+        with _no_notes():
+            return super().read(given)
+
+    def picture(self, sample: NDArray[Any]) -> NDArray[np.uint8]:
+        """Time from left to right, the lowest band below; light is loud."""
+        bands_MT = sample.T[::-1]
+        low, high = bands_MT.min(), bands_MT.max()
+        shades = (255 * (bands_MT - low) / max(high - low, 1e-9)).astype(np.uint8)
+        return np.repeat(shades[:, :, None], 3, 2)
 
 
 def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSamples:
@@ -95,22 +142,29 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     archive = open_archive(path)
     names = [name for name in archive.names if name.lower().endswith(".wav")]
     silent: list[str] = []
+    settings = {name: getattr(config, name) for name in Spectrogram.model_fields}
+    unscaled = SoundsReader(**settings, mean=(0.0,) * config.mels, deviation=(1.0,) * config.mels)
 
     def decode(name: str, content: bytes) -> NDArray[np.float32]:
-        wave = read_wave(content, name, rate=config.rate, seconds=config.seconds)
+        wave = unscaled.decode(name, content)
         if np.abs(wave).max() < _SILENT:
             silent.append(name)
         return wave
 
-    mel_spectrograms = log_mel(config)
-    with warnings.catch_warnings():
-        # Of chunks beside the sound, such as the title of a piece.
-        warnings.simplefilter("ignore", wavfile.WavFileWarning)
-        sounds = load_files(archive, names, config, decode, mel_spectrograms)
+    with _no_notes():
+        sounds = load_files(archive, names, config, unscaled, decode)
     if silent:
         note = f"{len(silent)} of {len(names)} sounds are silent: {shown(sorted(silent))}"
         sounds = replace(sounds, notes=(note, *sounds.notes))
-    return replace(sounds, finish=_scaled(mel_spectrograms, sounds, config.mels))
+    return replace(sounds, reader=unscaled.model_copy(update=_scale(sounds, config.mels)))
+
+
+@contextmanager
+def _no_notes() -> Iterator[None]:
+    """Says nothing of chunks beside the sound, such as the title of a piece."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)
+        yield
 
 
 def read_wave(content: bytes, name: str, *, rate: int, seconds: float) -> NDArray[np.float32]:
@@ -166,7 +220,7 @@ def _samples(content: bytes, name: str) -> tuple[int, NDArray[np.float64]]:
     return rate, (samples.astype(np.float64) - zero) / 2.0 ** (8 * samples.dtype.itemsize - 1)
 
 
-def log_mel(config: SoundsConfig) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def log_mel(config: Spectrogram) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Makes the function from waveforms to logarithmic mel spectrograms.
 
     Args:
@@ -188,11 +242,9 @@ def log_mel(config: SoundsConfig) -> Callable[[NDArray[Any]], NDArray[Any]]:
     return spectrograms
 
 
-def _scaled(
-    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples, bands: int
-) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def _scale(sounds: FileSamples, bands: int) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation of each band in training."""
     moments = Moments(bands)
     for batch_BTM, _ in sounds.stream("train", _BATCH).as_numpy_iterator():
         moments.add(batch_BTM.reshape(-1, bands))
-    mean_M, deviation_M = moments.mean.astype(np.float32), moments.deviation.astype(np.float32)
-    return lambda waves_BS: (spectrograms(waves_BS) - mean_M) / deviation_M
+    return {"mean": tuple(moments.mean.tolist()), "deviation": tuple(moments.deviation.tolist())}

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 from gatescope.data.datasets import Dataset, Field, Part, Source
-from gatescope.data.encoding import NUMBERS
+from gatescope.data.encoding import NUMBERS, TableReader
 from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
+from gatescope.data.reader import Reader
 from gatescope.data.sounds import SoundsConfig, load_sounds
 from gatescope.data.splits import Split
 from gatescope.data.streams import Streamed
 from gatescope.data.table import SampleName, Table, TableConfig, load_table, sample_table
 from gatescope.data.texts import TextSamples, TextsConfig, load_texts
+from gatescope.data.words import TextsReader
 
 _KEPT_BYTES = 256_000_000
 _SAMPLED = 5_000  # samples of each split of what is larger
@@ -120,7 +122,8 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
         fields.append(Field(name, "category", (), ("", *categories)))
     for name, (_, vocabulary) in encoder.texts.items():
         fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
-    return _dataset(table, tuple(fields), _target(table), source, table.notes)
+    reader = TableReader.of(encoder)
+    return _dataset(table, tuple(fields), _target(table), source, table.notes, reader)
 
 
 def _target(table: Table) -> Field:
@@ -133,13 +136,14 @@ def _target(table: Table) -> Field:
 def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: str) -> Dataset:
     inputs, _ = found.element_spec
     field = Field(kind, kind, tuple(inputs.shape[1:]))
-    return _dataset(found, (field,), _label(found.classes), source, found.notes)
+    return _dataset(found, (field,), _label(found.classes), source, found.notes, found.reader)
 
 
 def _of_texts(found: TextSamples, source: str) -> Dataset:
     words, length = found.vocabulary.words, found.vocabulary.length
     field = Field("text", "text", (length,), words)
-    return _dataset(found, (field,), _label(found.classes), source, found.notes)
+    reader = TextsReader(input="text", words=words, length=length)
+    return _dataset(found, (field,), _label(found.classes), source, found.notes, reader)
 
 
 def _label(classes: tuple[str, ...]) -> Field:
@@ -147,7 +151,12 @@ def _label(classes: tuple[str, ...]) -> Field:
 
 
 def _dataset(
-    found: Streamed, inputs: tuple[Field, ...], target: Field, source: str, notes: tuple[str, ...]
+    found: Streamed,
+    inputs: tuple[Field, ...],
+    target: Field,
+    source: str,
+    notes: tuple[str, ...],
+    reader: Reader,
 ) -> Dataset:
     """Everything in arrays where that is little; else samples, and a stream of everything."""
     is_large = found.nbytes > _KEPT_BYTES
@@ -159,10 +168,10 @@ def _dataset(
 
     parts = part("train"), part("dev"), part("test")
     if not is_large:
-        return Dataset(inputs, (target,), *parts, source, notes)
+        return Dataset(inputs, (target,), *parts, source, notes, reader=reader)
     told = (
         f"the data would take {found.nbytes / 1e9:.1f} GB and are read anew in each epoch; "
         f"baselines, pictures and scores of train and dev are of samples of "
         f"{', '.join(f'{len(each):,}' for each in parts)} in train, dev and test"
     )
-    return Dataset(inputs, (target,), *parts, source, (*notes, told), found)
+    return Dataset(inputs, (target,), *parts, source, (*notes, told), found, reader)

@@ -24,6 +24,7 @@ from gatescope.data.splits import SPLITS
 from gatescope.errors import UsageError, nearest
 from gatescope.recipes.agreement import scores_of
 from gatescope.recipes.baselines import Baseline, baseline_scores
+from gatescope.recipes.kept import keep, origin_of
 from gatescope.recipes.preparing import AnyNetwork, Prepared, prepare
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
@@ -157,6 +158,8 @@ def run_network(
             console.print(f"\n{name}", style="bold")
         where = _run_folder(recipe, name, folder)
         trained.append(train(name, chosen, where, resume=resume, console=console))
+        origin = origin_of(chosen, module, name if recipe.variants else "")
+        keep(where, trained[-1].data, chosen.network.outputs, origin)
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
     measure = getattr(module, "measure", _no_measures)
