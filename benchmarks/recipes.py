@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import statistics
 import tempfile
 import time
@@ -47,8 +48,8 @@ def run(name: str, seed: int) -> Results:
 
 
 def report(found: list[Results]) -> None:
-    for score in found[0].scores:
-        values = [one.scores[score] for one in found]
+    for score in dict.fromkeys(name for one in found for name in one.scores):
+        values = [one.scores.get(score, math.nan) for one in found]  # NaN where it diverged
         band = found[0].expected.get(score)
         inside = (
             ""

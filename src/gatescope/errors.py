@@ -50,6 +50,10 @@ class ConfigurationError(GatescopeError, ValueError):
     exit_code = 2
 
 
+class DivergenceError(ConfigurationError):
+    """A training came to a loss that is no number."""
+
+
 class DataError(GatescopeError, ValueError):
     """A data set or a file of it cannot be used."""
 

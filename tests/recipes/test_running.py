@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gatescope.errors import DivergenceError
 from gatescope.recipes.lessons import lesson
 from gatescope.recipes.network import NetworkRecipe
 from gatescope.recipes.results import write_results
@@ -40,3 +41,22 @@ def test_a_variant_is_set_as_on_the_command_line(tmp_path: Path) -> None:
     module = importlib.import_module("gatescope.recipes.hidden")
     chosen: NetworkRecipe = override(module.recipe(), module.recipe().variants["two"])
     assert chosen.network.widths == (16, 16)
+
+
+def test_a_variant_that_diverges_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    module = importlib.import_module("gatescope.recipes.learning_rate")
+    wild = {"wild": ("training.optimizer.learning_rate=1e30",), "0.1": (), "0.01": (
+        "training.optimizer.learning_rate=0.01",)}  # fmt: skip
+    chosen = module.recipe().model_copy(update={"variants": wild, "expected": {"wild": (0, 1)}})
+    results = override(chosen, ["training.epochs=3"]).run(
+        module, tmp_path, resume=False, console=None
+    )
+    assert [row[:2] for row in results.rows][-1] == ("wild", "diverged")
+    assert "wild" not in results.scores and "0.1" in results.scores
+    assert results.outside == {"wild": (0, 1)}
+    assert any(note.startswith("wild: loss of epoch") for note in results.notes)
+    alone = chosen.model_copy(update={"variants": {}, "expected": {}})
+    with pytest.raises(DivergenceError, match="lower learning_rate"):
+        override(alone, ["training.optimizer.learning_rate=1e30", "training.epochs=3"]).run(
+            module, tmp_path / "alone", resume=False, console=None
+        )

@@ -21,7 +21,7 @@ from gatescope.data.memory import LongMemory
 from gatescope.data.patients import Patients
 from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import SPLITS
-from gatescope.errors import UsageError, nearest
+from gatescope.errors import DivergenceError, UsageError, nearest
 from gatescope.recipes.agreement import scores_of
 from gatescope.recipes.baselines import Baseline, baseline_scores
 from gatescope.recipes.kept import keep, origin_of
@@ -126,6 +126,7 @@ class Trained:
         scores: On each part: accuracy of classes, R² of numbers; of several targets the mean.
         by_target: On the test part, each target by itself.
         seconds: What training took.
+        callbacks: What watched it.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Trained:
     scores: Mapping[str, float]
     by_target: Mapping[str, float]
     seconds: float
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def run_network(
@@ -145,21 +147,30 @@ def run_network(
 
     Args:
         recipe: What to do.
-        module: Whose functions `pictures` and `measure`, where it has them, make sections and
-            more scores of what was trained.
+        module: Whose functions, where it has them, show more: `callbacks` watch each training,
+            `pictures` and `measure` make sections and more scores of what was trained.
         folder: Where runs go.
         resume: Whether to go on there.
         console: Where progress is shown.
     """
-    trained = []
+    watch: Callable[[], Sequence[keras.callbacks.Callback]]
+    watch = getattr(module, "callbacks", _no_callbacks)
+    trained, diverged = [], {}
     for name, settings in (recipe.variants or {"test": ()}).items():
         chosen = override(recipe, settings)
         if console is not None and recipe.variants:
             console.print(f"\n{name}", style="bold")
         where = _run_folder(recipe, name, folder)
-        trained.append(train(name, chosen, where, resume=resume, console=console))
+        try:
+            one = train(name, chosen, where, resume=resume, console=console, callbacks=watch())
+        except DivergenceError as error:
+            if not recipe.variants:
+                raise
+            diverged[name] = error.happened  # which is what some variants are there to show
+            continue
+        trained.append(one)
         origin = origin_of(chosen, module, name if recipe.variants else "")
-        keep(where, trained[-1].data, chosen.network.outputs, origin)
+        keep(where, one.data, chosen.network.outputs, origin)
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
     measure = getattr(module, "measure", _no_measures)
@@ -172,10 +183,10 @@ def run_network(
             for name in recipe.baselines
             for told, value in baseline_scores(name, data, recipe.training.seed).items()
         },
-        rows=[_row(one) for one in trained],
+        rows=[*map(_row, trained), *map(_diverged_row, diverged)],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
-        notes=data.notes,
+        notes=(*data.notes, *(f"{name}: {why}" for name, why in diverged.items())),
     )
 
 
@@ -190,7 +201,13 @@ def _named(trained: Sequence[Trained]) -> dict[str, float]:
 
 
 def train(
-    name: str, recipe: NetworkRecipe, folder: Path, *, resume: bool, console: Console | None
+    name: str,
+    recipe: NetworkRecipe,
+    folder: Path,
+    *,
+    resume: bool,
+    console: Console | None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Builds and trains one network.
 
@@ -200,6 +217,7 @@ def train(
         folder: Of the run.
         resume: Whether to go on there.
         console: Where progress is shown.
+        callbacks: Of Keras, which watch the training.
     """
     began = time.monotonic()
     if recipe.workers > 1:
@@ -209,7 +227,7 @@ def train(
     taught = ready.job(recipe.training)
     fitted = fit(
         taught.model, taught.data, recipe.training, run=folder, resume=resume,
-        validation=taught.validation, console=console,
+        validation=taught.validation, console=console, callbacks=callbacks,
     )  # fmt: skip
     if ready.learner is not ready.model:
         ready.model.save(folder / MODEL)
@@ -219,7 +237,15 @@ def train(
     means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
     took = time.monotonic() - began
     return Trained(
-        name, recipe, recipe.data.load(), ready.model, fitted, means, by_target["test"], took
+        name,
+        recipe,
+        recipe.data.load(),
+        ready.model,
+        fitted,
+        means,
+        by_target["test"],
+        took,
+        tuple(callbacks),
     )
 
 
@@ -277,6 +303,10 @@ def _row(one: Trained) -> tuple[object, ...]:
     return one.name, *scores, one.model.count_params(), epochs, round(one.seconds, 1)
 
 
+def _diverged_row(name: str) -> tuple[object, ...]:
+    return name, "diverged", *[None] * (len(_COLUMNS) - 2)
+
+
 def _curves(trained: Sequence[Trained]) -> Html:
     kinds = [("loss", "Loss in training"), ("val_loss", "Loss on held-out data")]
     charts = [
@@ -291,6 +321,10 @@ def _curves(trained: Sequence[Trained]) -> Html:
 
 
 def _no_pictures(trained: Sequence[Trained]) -> Sequence[Html]:
+    return ()
+
+
+def _no_callbacks() -> Sequence[keras.callbacks.Callback]:
     return ()
 
 

@@ -44,7 +44,7 @@ class Results:
         return {
             name: (low, high)
             for name, (low, high) in self.expected.items()
-            if not low <= self.scores[name] <= high
+            if name not in self.scores or not low <= self.scores[name] <= high
         }
 
 
