@@ -115,7 +115,9 @@ def run_lesson(
     for note in results.notes:
         typer.echo(f"note: {printable(note)}")
     for name, (low, high) in results.outside.items() if not settings else ():
-        reached = f"{results.scores[name]:.4g}" if name in results.scores else "missing: it diverged"
+        reached = (
+            f"{results.scores[name]:.4g}" if name in results.scores else "missing: it diverged"
+        )
         typer.echo(f"{name} is {reached}, expected {low:g} to {high:g}", err=True)
     if results.outside and not settings:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -294,6 +295,7 @@ def _train_together(
     )  # fmt: skip
 
 
+_WIDE = 1_000  # from the smallest loss to the largest, from where on powers of ten are drawn
 _COLUMNS = ("", "test", "dev", "train", "parameters", "epochs", "seconds")
 
 
@@ -309,11 +311,14 @@ def _diverged_row(name: str) -> tuple[object, ...]:
 
 def _curves(trained: Sequence[Trained]) -> Html:
     kinds = [("loss", "Loss in training"), ("val_loss", "Loss on held-out data")]
+    losses = [value for one in trained for kind, _ in kinds for value in
+              one.fitted.history.get(kind, ()) if 0 < value < math.inf]  # fmt: skip
+    wide = bool(losses) and max(losses) > _WIDE * min(losses)
     charts = [
         line_chart(
             [Series(one.name, range(1, len(line) + 1), line) for one in trained
              if (line := one.fitted.history.get(kind))],
-            title=title, x_label="epoch", y_label="loss",
+            title=title, x_label="epoch", y_label="loss", log_y=wide,
         )
         for kind, title in kinds
     ]  # fmt: skip

@@ -54,4 +54,4 @@ def _points(one: Trained) -> np.ndarray:
 
 def _went_down(one: Trained) -> bool:
     losses = one.fitted.history["loss"]
-    return losses[-1] < losses[0]
+    return max(losses) <= losses[0]
