@@ -3,8 +3,9 @@
 A step is the gradient times the learning rate. Too small, and the descent is still on its way when
 the epochs end; too large, and it leaps over the valley, to and fro or out of it. In between lies a
 range of about a factor of ten that works. Momentum and Adam take other ways down the same surface;
-the picture shows all of them on the plane in which they vary most. A penalty on the sizes of weights (L1) drives those that
-do not matter to 0, one on their squares (L2) makes all of them smaller.
+the picture shows all of them on the plane in which they vary most. A penalty on the sizes of
+weights (L1) drives those that do not matter to 0, one on their squares (L2) makes all of them
+smaller.
 
 Predict: at which rate does the loss rise? And which penalty leaves weights at 0?
 
