@@ -76,6 +76,7 @@ def run_lesson(
     Raises:
         UsageError: It needs something that it was not given, or the folder is a file.
     """
+    settings = settings or ()
     chosen_data = given_to(found, "train", **given)
     if resume and folder is None:
         raise UsageError("--resume goes on in a folder", "--run DIR", "name the run's folder")

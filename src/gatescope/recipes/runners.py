@@ -49,7 +49,7 @@ def in_processes(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial,
         workers: How many at once; they share the processor's cores.
     """
     waiting, running = deque(trials), dict[int, tuple[Trial, subprocess.Popen[bytes]]]()
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = threads_of(workers)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -65,6 +65,11 @@ def in_processes(trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial,
         for _, process in running.values():
             process.kill()
             process.wait()
+
+
+def threads_of(workers: int) -> int:
+    """How many threads each of several processes gets of this machine's cores."""
+    return max(1, (os.cpu_count() or 1) // workers)
 
 
 def _started(trial: Trial, threads: int) -> subprocess.Popen[bytes]:

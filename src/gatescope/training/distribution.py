@@ -16,9 +16,9 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -87,7 +87,7 @@ def fit_on_workers(
     if workers < 1:
         raise UsageError(f"workers is {workers}", "1 or more", "workers=2 suits two cores")
     addresses = _free_addresses(workers)
-    context = get_context("spawn")
+    context = _context()
     pipes = [context.Pipe(duplex=False) for _ in addresses]
     processes = [
         context.Process(
@@ -359,6 +359,18 @@ def _check(model: keras.Model) -> None:
         )
 
 
+def _context() -> Any:
+    """How processes are started: where it can be, forked from one that has loaded TensorFlow.
+
+    Only loaded, for what has computed cannot be forked; and the next training finds it there.
+    """
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def _free_addresses(count: int) -> list[str]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -392,7 +404,7 @@ def _work(
         os._exit(error.exit_code)
 
 
-def _start(process: SpawnProcess, build: Callable[[], Job]) -> None:
+def _start(process: BaseProcess, build: Callable[[], Job]) -> None:
     try:
         process.start()
     except (pickle.PicklingError, AttributeError, TypeError) as cause:
@@ -403,15 +415,13 @@ def _start(process: SpawnProcess, build: Callable[[], Job]) -> None:
         ) from cause
 
 
-def _end(process: SpawnProcess) -> None:
+def _end(process: BaseProcess) -> None:
     if process.is_alive():
         process.kill()
     process.join()
 
 
-def _result(
-    processes: Sequence[SpawnProcess], receivers: Sequence[Connection], run: Path
-) -> Fitted:
+def _result(processes: Sequence[BaseProcess], receivers: Sequence[Connection], run: Path) -> Fitted:
     """What the first worker has to tell, when all have ended well."""
     told: dict[int, Any] = {}
     while any(process.is_alive() for process in processes) and not _failed(processes):
@@ -431,7 +441,7 @@ def _result(
     return fitted
 
 
-def _failed(processes: Sequence[SpawnProcess]) -> list[int]:
+def _failed(processes: Sequence[BaseProcess]) -> list[int]:
     """The workers that failed, those that were only left alone last."""
     failed = [rank for rank, process in enumerate(processes) if process.exitcode]
     return sorted(failed, key=lambda rank: processes[rank].exitcode == _LEFT_ALONE)
@@ -446,7 +456,7 @@ def _receive(receivers: Sequence[Connection], told: dict[int, Any]) -> None:
                 told[rank] = None
 
 
-def _died(failed: Sequence[int], processes: Sequence[SpawnProcess], run: Path) -> WorkerError:
+def _died(failed: Sequence[int], processes: Sequence[BaseProcess], run: Path) -> WorkerError:
     code = processes[failed[0]].exitcode or 0
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return WorkerError(
