@@ -121,10 +121,26 @@ def test_light_needs_pixels_of_a_known_range(augment, image, told) -> None:
         configuration(augment, **image)
 
 
+def steps(**given: Any) -> ConvConfig:
+    return ConvConfig(
+        inputs=(SequenceInput(name="steps", length=9, features=7),),
+        blocks=(BlockConfig(filters=2, pooling="max"),),
+        top="flatten",
+        outputs=(OutputConfig(kind="number", name="y"),),
+        **given,
+    )
+
+
 def test_only_images_are_augmented() -> None:
-    steps = SequenceInput(name="steps", length=9, features=2)
     with pytest.raises(ValidationError, match="augment changes images, and there is none"):
-        ConvConfig(
-            inputs=(steps,), blocks=(BlockConfig(filters=2),), top="average", augment=EVERY,
-            outputs=(OutputConfig(kind="number", name="y"),),
-        )  # fmt: skip
+        steps(augment=EVERY)
+    with pytest.raises(ValidationError, match="contrast and brightness must know"):
+        steps(augment=EVERY, as_image=True)
+
+
+def test_a_sequence_read_as_an_image_has_windows_over_its_features_too(check) -> None:
+    model = check(steps(as_image=True, augment=AugmentConfig(shift=0.2)).blueprint())
+    assert model.get_layer("conv_1_1").kernel.shape == (3, 3, 1, 2)
+    assert model.get_layer("pool_1").output.shape == (None, 4, 3, 2)
+    assert model.get_layer("steps_translation").output.shape == (None, 9, 7, 1)
+    assert check(steps().blueprint()).get_layer("conv_1_1").kernel.shape == (3, 7, 2)

@@ -33,6 +33,7 @@ from gatescope.errors import DataError
 _RATES = (1_000, 768_000)
 _LOWEST_HERTZ = 20.0
 _FLOOR = 1e-6  # of power, where a logarithm would have no end
+_AUDIBLE = 0.5  # of the logarithm, above the floor
 _SILENT = 1e-3  # of the largest amplitude: 60 decibels down
 _BATCH = 128
 
@@ -52,6 +53,11 @@ class Spectrogram(BaseModel):
         window: Seconds of a frame's window.
         step: Seconds from a frame to the next.
         mels: Mel bands, from 20 Hz to half the rate.
+        leveled: Whether each sound's loudest place is set to 0, so that how loud it was recorded
+            does not count.
+        frames: Frames that each sound is stretched to in time, from its first to its last that is
+            not digital silence, so that who speaks slowly says the same; None lets it last as long
+            as it does, and silence fills the rest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +67,8 @@ class Spectrogram(BaseModel):
     window: PositiveFloat = 0.025
     step: PositiveFloat = 0.010
     mels: PositiveInt = 40
+    leveled: bool = False
+    frames: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _frames_fit(self) -> Self:
@@ -237,9 +245,33 @@ def log_mel(config: Spectrogram) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
     def spectrograms(waves_BS: NDArray[Any]) -> NDArray[Any]:
         spectra_BTF = tf.signal.stft(waves_BS, window, step)
-        return np.asarray(tf.math.log(tf.abs(spectra_BTF) ** 2 @ mels_FM + _FLOOR))
+        logs_BTM = np.asarray(tf.math.log(tf.abs(spectra_BTF) ** 2 @ mels_FM + _FLOOR))
+        if config.frames is not None:
+            logs_BTM = np.stack([stretched(logs_TM, config.frames) for logs_TM in logs_BTM])
+        if config.leveled:
+            logs_BTM = logs_BTM - logs_BTM.max(axis=(1, 2), keepdims=True)
+        return logs_BTM
 
     return spectrograms
+
+
+def stretched(logs_TM: NDArray[np.floating], frames: int) -> NDArray[np.floating]:
+    """Stretches what is heard of a spectrogram in time; between two frames it goes in a line.
+
+    Args:
+        logs_TM: Logarithms of power, `(frames, mels)`, as `log_mel` has them.
+        frames: How many there are to be.
+
+    Returns:
+        `(frames, mels)`: from the first to the last frame in which there is anything.
+    """
+    heard = np.flatnonzero(logs_TM.max(axis=1) > math.log(_FLOOR) + _AUDIBLE)
+    first, last = (heard[0], heard[-1]) if len(heard) else (0, len(logs_TM) - 1)
+    places = np.linspace(first, last, frames)
+    before = np.floor(places).astype(np.intp)
+    after = np.minimum(before + 1, last)
+    share_T1 = (places - before)[:, None].astype(logs_TM.dtype)
+    return logs_TM[before] * (1 - share_T1) + logs_TM[after] * share_T1
 
 
 def _scale(sounds: FileSamples, bands: int) -> dict[str, tuple[float, ...]]:

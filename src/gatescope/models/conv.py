@@ -96,6 +96,8 @@ class ConvConfig(NetworkConfig):
         blocks: From the input on.
         top: What makes one vector of the last map: `flatten` keeps where things were, `average`
             and `max` of each channel do not, and have no weights behind them for each place.
+        as_image: Whether a sequence is read as an image of one channel, so that windows move along
+            its features, too: for features of which neighbours are alike, as with frequencies.
         augment: How images are changed at random in training; None leaves them as they are.
 
     Example:
@@ -109,6 +111,7 @@ class ConvConfig(NetworkConfig):
 
     blocks: tuple[BlockConfig, ...] = Field(min_length=1)
     top: Literal["flatten", "average", "max"]
+    as_image: bool = False
     augment: AugmentConfig | None = None
 
     @model_validator(mode="after")
@@ -128,15 +131,18 @@ class ConvConfig(NetworkConfig):
     def _can_augment(self) -> Self:
         if self.augment is None:
             return self
-        images = [each for each in self.inputs if isinstance(each, ImageInput)]
+        images = [each for each in self.inputs if self._is_image(each)]
         if not images:
             raise ValueError("augment changes images, and there is none among the inputs")
-        if self.augment.changes_light and not all(each.rescale for each in images):
+        if self.augment.changes_light and not all(getattr(each, "rescale", 0) for each in images):
             raise ValueError(
                 "contrast and brightness must know from where to where pixels go: give them in "
                 "[0, 255] with rescale=True, or set both to 0"
             )
         return self
+
+    def _is_image(self, each: InputConfig) -> bool:
+        return isinstance(each, ImageInput) or (self.as_image and isinstance(each, SequenceInput))
 
     def blueprint(self) -> Blueprint:
         drawn = Blueprint("conv")
@@ -152,7 +158,9 @@ class ConvConfig(NetworkConfig):
     def _seen(self, drawn: Blueprint, each: InputConfig, prefix: str) -> Row:
         """Draws an input, blocks and top."""
         x = read(drawn, each, mask=False)
-        if self.augment and isinstance(each, ImageInput):
+        if self.as_image and isinstance(each, SequenceInput):
+            x = drawn.layer("Reshape", f"{each.name}_image", x, target_shape=(*x.shape, 1))
+        if self.augment and self._is_image(each):
             x = self.augment.draw(drawn, x, each.name)
         for place, block in enumerate(self.blocks, 1):
             x = _Pen(drawn, self, block, prefix, place).block(x)

@@ -118,6 +118,10 @@ def _flatten(shape: Shape, **_: Any) -> Outcome:
     return Outcome((prod(cast(tuple[int, ...], shape)),))
 
 
+def _reshape(shape: Shape, *, target_shape: Shape, **_: Any) -> Outcome:
+    return Outcome(target_shape)
+
+
 def _add(*shapes: Shape, **_: Any) -> Outcome:
     if len(set(shapes)) > 1:
         raise Misfit(
@@ -227,6 +231,7 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         "Dense": _dense,
         "Embedding": _embedding,
         "Flatten": _flatten,
+        "Reshape": _reshape,
         "Add": _add,
         "Concatenate": _concatenate,
         "BatchNormalization": _batch_normalization,

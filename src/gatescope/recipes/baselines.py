@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from scipy.fft import dct
 from scipy.sparse import csr_matrix
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -24,10 +25,20 @@ from gatescope.data.datasets import Array, Dataset, Field, Part
 from gatescope.data.words import UNKNOWN
 from gatescope.errors import UsageError
 
-Baseline = Literal["guess", "linear", "nearest", "boosting", "components", "words"]
+Baseline = Literal["guess", "linear", "nearest", "boosting", "components", "words", "cepstrum"]
 
 _BINS = 255  # categories that gradient boosting tells apart
 _TOPICS = 50  # numbers that stand for a text where a model takes no sparse ones
+_COEFFICIENTS = 13
+
+
+class Components(PCA):
+    """Fifty principal components, or as many as there are samples or numbers."""
+
+    def fit_transform(self, X: Array, y: Array | None = None) -> Array:
+        self.n_components = min(50, *X.shape)
+        return np.asarray(super().fit_transform(X, y))
+
 
 _CLASSIFIERS: Mapping[Baseline, Callable[[int], Any]] = {
     "guess": lambda seed: DummyClassifier(),
@@ -35,11 +46,12 @@ _CLASSIFIERS: Mapping[Baseline, Callable[[int], Any]] = {
     "nearest": lambda seed: KNeighborsClassifier(),
     "boosting": lambda seed: HistGradientBoostingClassifier(random_state=seed),
     "components": lambda seed: make_pipeline(
-        PCA(50, random_state=seed), LogisticRegression(max_iter=5_000)
+        Components(random_state=seed), LogisticRegression(max_iter=5_000)
     ),
     "words": lambda seed: GridSearchCV(
         LogisticRegression(max_iter=1_000), {"C": [0.3, 1, 3, 10]}, cv=5
     ),
+    "cepstrum": lambda seed: KNeighborsClassifier(1),
 }
 _REGRESSORS: Mapping[Baseline, Callable[[int], Any]] = {
     "guess": lambda seed: DummyRegressor(),
@@ -52,6 +64,7 @@ IN_WORDS: Mapping[Baseline, str] = {
     "linear": "logistic or ridge regression (scikit-learn)",
     "nearest": "the five nearest neighbours (scikit-learn)",
     "boosting": "gradient boosting (scikit-learn)",
+    "cepstrum": "the nearest neighbour by mean MFCC (scikit-learn)",
     "components": "50 principal components and logistic regression (scikit-learn)",
     "words": "bag of words, TF-IDF and logistic regression (scikit-learn)",
 }
@@ -148,6 +161,8 @@ def _encoded(name: Baseline, field: Field, seed: int) -> Any:
         if name in _SPARSE:
             return make_pipeline(*weighed)
         return make_pipeline(*weighed, TruncatedSVD(topics, random_state=seed))
+    if name == "cepstrum":
+        return FunctionTransformer(partial(_row_cepstra, shape=field.shape))
     return "passthrough"
 
 
@@ -156,3 +171,22 @@ def _counted(ids: Array, words: int) -> csr_matrix:
     rows, places = np.nonzero(ids > UNKNOWN)
     columns = ids[rows, places].astype(np.int64)
     return csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (len(ids), words))
+
+
+def mean_cepstra(spectrograms: Array) -> Array:
+    """Mel-frequency cepstral coefficients of sounds, as their means over time.
+
+    Davis & Mermelstein 1980: the cosine transform of a logarithmic mel spectrum says by few numbers
+    how it is bent, whatever the pitch.
+
+    Args:
+        spectrograms: Logarithmic mel spectrograms, `(sounds, frames, mels)`.
+
+    Returns:
+        `(sounds, 13)`.
+    """
+    return np.asarray(dct(spectrograms, axis=2, norm="ortho")[:, :, :_COEFFICIENTS].mean(axis=1))
+
+
+def _row_cepstra(rows: Array, shape: tuple[int, ...]) -> Array:
+    return mean_cepstra(rows.reshape(len(rows), *shape))

@@ -13,13 +13,12 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import PositiveFloat, PositiveInt, model_validator
 from rich.console import Console
-from sklearn.decomposition import PCA
 
 from gatescope.data.datasets import Dataset, Part
 from gatescope.data.sources import ImageFiles
 from gatescope.errors import DataError
 from gatescope.models.conv import ConvConfig, conv
-from gatescope.recipes.baselines import flat
+from gatescope.recipes.baselines import Components, flat
 from gatescope.recipes.identification import Identified, identified
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
@@ -28,8 +27,6 @@ from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.training.fit import FitConfig, Fitted, fit
 from gatescope.training.pairs import ContrastiveLoss, few_of_each
-
-_COMPONENTS = 50
 
 
 class EmbeddingRecipe(Recipe):
@@ -113,7 +110,7 @@ def run_embedding(
     """
     trained = train(recipe, folder / "run", resume=resume, console=console)
     show: Callable[[Embedded], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
-    words = f"{_COMPONENTS} principal components of pixels"
+    words = "50 principal components of pixels"
     baselines = {f"{name}, {words}": one for name, one in scores(recipe, trained.pixels).items()}
     people = {part: len(np.unique(held.y["class"])) for part, held in _parts(trained.data).items()}
     row = (
@@ -201,8 +198,8 @@ def _check_several(name: str, part: Part) -> None:
 
 def _of_pixels(data: Dataset) -> Identified:
     """The baseline: components of pixels, found on the same people as the network learned from."""
-    pixels = flat(data.train).astype(np.float32)
-    components = PCA(min(_COMPONENTS, *pixels.shape), random_state=0).fit(pixels)
+    components = Components(random_state=0)
+    components.fit_transform(flat(data.train).astype(np.float32))
     return identified(components.transform(flat(data.test)), data.test.y["class"])
 
 

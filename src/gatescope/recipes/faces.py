@@ -48,8 +48,8 @@ def recipe(data: Path) -> EmbeddingRecipe:
         network=ConvConfig(
             inputs=inputs_of(source.load()),
             augment=AugmentConfig(
-                flip="horizontal", shift=0.08, rotation=0.04, zoom=0.15, contrast=0.4,
-                brightness=0.2,
+                flip="horizontal", shift=0.05, rotation=0.02, zoom=0.1, contrast=0.3,
+                brightness=0.1,
             ),
             blocks=(
                 block,

@@ -1,4 +1,4 @@
-"""What a network looks at: hide a part of an image, and see how much less sure it is.
+"""What a network looks at: hide a part of an image or a sound, and see how much less sure it is.
 
 Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks, section 4.2
 (arXiv:1311.2901). It asks the network itself and nothing of its inside, so it holds for any.
@@ -23,10 +23,10 @@ _MOST_CLASSES = 10
 
 
 def pictures(trained: Sequence[Trained]) -> Sequence[Html]:
-    """Where each network looks, and which classes it takes for which.
+    """Where each network looks or listens, and which classes it takes for which.
 
     Args:
-        trained: Networks of one image and one target of classes.
+        trained: Networks of one image, or one spectrogram, and one target of classes.
     """
     found = [(one, read_by(one)) for one in trained]
     looks = [_looks(one, read) for one, read in found]
@@ -78,7 +78,7 @@ def occluded(model: keras.Model, image: NDArray[Any], one: int) -> NDArray[np.fl
 
     Args:
         model: Takes images and gives probabilities.
-        image: `(height, width, channels)`.
+        image: `(height, width, channels)`, or a spectrogram `(frames, mels)`.
         one: The class.
 
     Returns:
@@ -118,15 +118,19 @@ def _looks(one: Trained, read: Read) -> Html:
         rows.append([_tile(one, read, sample) for sample in chosen])
         rows.append([_tile(one, read, sample, heat=True) for sample in chosen])
     note = (
-        "Above: of each class the test image that it is surest of. Below each, what counted: "
-        "where the image is yellow to red, hiding it makes the answer less likely. Then the "
-        "mistakes that it is surest of, with what counted for the wrong answer."
+        "Above: of each class the test sample that it is surest of. Below each, what counted: "
+        "where it is yellow to red, hiding it makes the answer less likely. Then the mistakes "
+        "that it is surest of, with what counted for the wrong answer."
     )
-    return section(
-        _titled("looks at", one),
-        paragraph(note),
-        figure(tiles(rows), alt="Images with what counted", caption="Test images"),
-    )
+    verb, caption = "looks at", "Test images"
+    if _is_sound(one):
+        verb, caption = "listens to", "Test sounds: time to the right, frequency upward"
+    drawn = figure(tiles(rows), alt="Samples with what counted", caption=caption)
+    return section(_titled(verb, one), paragraph(note), drawn)
+
+
+def _is_sound(one: Trained) -> bool:
+    return one.data.inputs[0].kind == "sequence"
 
 
 def _tile(one: Trained, read: Read, sample: int | None, *, heat: bool = False) -> Tile | None:
@@ -134,13 +138,17 @@ def _tile(one: Trained, read: Read, sample: int | None, *, heat: bool = False) -
     if sample is None:
         return None
     (image,) = (held[sample] for held in one.data.test.x.values())
-    shown = image[..., 0] if image.shape[-1] == 1 else image
     said, true = int(read.said[sample]), int(read.true[sample])
+    counted = occluded(one.model, image, said) if heat else None
+    shown = image[..., 0] if image.shape[-1] == 1 else image
+    if upward := _is_sound(one):
+        shown, counted = shown.T, None if counted is None else counted.T
     if heat:
-        return Tile(shown, "", heat=occluded(one.model, image, said))
+        return Tile(shown, "", heat=counted, upward=upward)
     names = one.data.targets[0].classes
     title = f"{names[said]} {read.shares[sample, said]:.2f}"
-    return Tile(shown, title if said == true else f"{title}\nis {names[true]}", said == true)
+    title = title if said == true else f"{title}\nis {names[true]}"
+    return Tile(shown, title, said == true, upward=upward)
 
 
 def confusion(one: Trained, read: Read) -> Html:
