@@ -121,7 +121,7 @@ def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples
     labels_of: dict[str, set[int]] = defaultdict(set)
     total = 0
     for label, pattern in enumerate(config.classes.values()):
-        for text in _texts(archive, classes[label], pattern, config.encoding):
+        for text in texts_of(archive, classes[label], pattern, config.encoding):
             labels_of[text].add(label)
             total += 1
 
@@ -143,7 +143,18 @@ def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples
     )
 
 
-def _texts(archive: Archive, name: str, pattern: str, encoding: str) -> Iterator[str]:
+def texts_of(archive: Archive, name: str, pattern: str, encoding: str) -> Iterator[str]:
+    """The texts of a class.
+
+    Args:
+        archive: Where its files are.
+        name: Of the class.
+        pattern: Of the names of its files.
+        encoding: Of these.
+
+    Raises:
+        DataError: There is no such file, or none with a text, or one in another encoding.
+    """
     files = [file for file in archive.names if fnmatch.fnmatch(file, pattern)]
     if not files:
         raise DataError(

@@ -55,7 +55,8 @@ def line_chart(
 ) -> Html:
     """Draws series over one pair of axes.
 
-    Lines differ in colour and in dashes; the legend gives each one's last value. Long series are
+    Lines differ in colour and in dashes; the legend gives each one's last value, or what
+    it has to be told in its place. Long series are
     thinned to the lowest and highest point of each pixel column, so a spike stays visible.
 
     Args:
@@ -192,5 +193,5 @@ def _in_words(line: Series) -> str:
 def _legend(line: Series, place: int) -> Html:
     stroke = element("path", d="M2 6H26", class_=f"series {_colour(place)}")
     swatch = element("svg", stroke, viewBox="0 0 28 12", aria_hidden="true")
-    value = element("b", escape(_last(line)))
+    value = element("b", escape(_last(line) if line.told is None else line.told))
     return element("li", swatch, escape(f"{line.label} "), value)
