@@ -66,7 +66,7 @@ def gradients(**settings) -> np.ndarray:
     recipe = NetworkRecipe(
         data=data, network=network, training=FitConfig(epochs=1), baselines=(), expected={}
     )
-    return np.array(first_gradients(Trained("it", recipe, data.load(), None, None, {}, 0.0)))
+    return np.array(first_gradients(Trained("it", recipe, data.load(), None, None, {}, {}, 0.0)))
 
 
 def test_gradients_fade_through_sigmoids_and_not_past_them() -> None:
