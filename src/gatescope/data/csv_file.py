@@ -127,7 +127,7 @@ class CsvFile:
             reader = csv.reader(file, self._dialect)
             try:
                 for row in reader:
-                    cells = [cell.strip() for cell in row]
+                    cells = list(map(str.strip, row))
                     if any(cells):
                         yield reader.line_num, self._fitted(cells, reader.line_num)
             except csv.Error as cause:

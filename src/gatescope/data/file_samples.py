@@ -36,7 +36,7 @@ from gatescope.data.splits import (
 from gatescope.data.streams import Numbered, Spec
 from gatescope.errors import DataError, UsageError
 
-_KEPT_BYTES = 512_000_000
+_KEPT_BYTES = 256_000_000
 _TOGETHER = 128  # files decoded at a time
 _THREADS = 4
 

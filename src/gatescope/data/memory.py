@@ -11,11 +11,11 @@ from gatescope.data.datasets import Array, Dataset, Field, Part, Source
 
 
 class LongMemory(Source):
-    """Tasks of Hochreiter & Schmidhuber 1997, "Long Short-Term Memory".
+    """Tasks in the manner of Hochreiter & Schmidhuber 1997, "Long Short-Term Memory".
 
-    `recall`: the first step shows one of four signals, noise follows, and the signal is to be
-    named at the end. `adding`: each step has a number in [0, 1]; two of them, one in each half, are
-    marked, and their sum is asked for.
+    `recall`: each step shows one of four signals, one step at random is marked, and its signal is
+    to be named at the end. `adding`: each step has a number in [0, 1]; two of them, one in each
+    half, are marked, and their sum is asked for.
 
     Args:
         task: Which.
@@ -26,7 +26,7 @@ class LongMemory(Source):
 
     kind: Literal["long_memory"] = "long_memory"
     task: Literal["recall", "adding"] = "recall"
-    length: PositiveInt = 60
+    length: PositiveInt = 40
     samples: PositiveInt = 3_000
     seed: int = 0
 
@@ -47,7 +47,7 @@ class LongMemory(Source):
         return Dataset((steps,), (target,), train, dev, test, "made here")
 
 
-_SIGNALS, _NOISE = 4, 0.3
+_SIGNALS = 4
 
 
 def _part(x: Array, y: Array) -> Part:
@@ -55,10 +55,12 @@ def _part(x: Array, y: Array) -> Part:
 
 
 def _recall(count: int, length: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    answers = rng.integers(0, _SIGNALS, count).astype(np.int32)
-    x_NTF = rng.normal(0, _NOISE, (count, length, _SIGNALS))
-    x_NTF[:, 0] = np.eye(_SIGNALS)[answers]
-    return x_NTF, answers
+    shown_NT = rng.integers(0, _SIGNALS, (count, length))
+    marked_N, rows = rng.integers(0, length, count), np.arange(count)
+    x_NTF = np.zeros((count, length, _SIGNALS + 1))
+    x_NTF[..., :_SIGNALS] = np.eye(_SIGNALS)[shown_NT]
+    x_NTF[rows, marked_N, _SIGNALS] = 1
+    return x_NTF, shown_NT[rows, marked_N].astype(np.int32)
 
 
 def _adding(count: int, length: int, rng: np.random.Generator) -> tuple[Array, Array]:

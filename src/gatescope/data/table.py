@@ -39,7 +39,7 @@ from gatescope.data.splits import (
     split_index,
 )
 from gatescope.data.streams import Part, Streamed, joined, order_of, take
-from gatescope.data.table_rows import TableRows, Taken, take_cells
+from gatescope.data.table_rows import DealtRows, TableRows, Taken, take_cells
 from gatescope.errors import DataError, UsageError, nearest
 
 SampleName = Literal["breast_cancer", "diabetes", "digits", "houses", "iris", "wine"]
@@ -442,12 +442,11 @@ def _fitted(rows: TableRows, plan: Plan) -> _Fitted:
     samples = {split: _Sample(rows, split) for split in SPLITS}
     for dealt in rows.dealt():
         counts += count_labels(dealt.of, dealt.labels, len(rows.counts))
+        cells, values = dealt.of_split("train")
+        fit.add(cells)
+        target.add(values[:, None])
         for split, sample in samples.items():
-            cells, values = dealt.of_split(split)
-            sample.add(cells, values)
-            if split == "train":
-                fit.add(cells)
-                target.add(values[:, None])
+            sample.add(dealt, dealt.rows_of(split))
     scale = (float(target.mean[0]), float(target.deviation[0]))
     sampled = {split: sample.done() for split, sample in samples.items()}
     return _Fitted(fit.done(), counts, scale, sampled)
@@ -461,14 +460,14 @@ class _Sample:
         share["train"] = 1 - sum(share.values())
         self._rate = _SAMPLED / max(rows.counts.sum() * share[split], 1)
         self._random = np.random.default_rng((rows.seed, split_index(split)))
-        self._cells: Taken = {name: [] for name in rows.source.columns}
+        self._cells: dict[str, list[str]] = {name: [] for name in rows.source.columns}
         self._values: list[NDArray[np.float64]] = []
 
-    def add(self, cells: Taken, values: NDArray[np.float64]) -> None:
-        some = np.flatnonzero(self._random.random(len(values)) < self._rate)
-        for name, column in take_cells(cells, some).items():
+    def add(self, dealt: DealtRows, rows: NDArray[np.intp]) -> None:
+        cells, values = dealt.some(rows[self._random.random(len(rows)) < self._rate])
+        for name, column in cells.items():
             self._cells[name] += column
-        self._values.append(values[some])
+        self._values.append(values)
 
     def done(self) -> tuple[Taken, NDArray[np.float64]]:
         values = np.concatenate(self._values)

@@ -1,15 +1,16 @@
-"""Recurrence: what a network still knows of the first step when sixty more have gone by.
+"""Recurrence: a network that is to keep one thing, while forty others go by.
 
-The first step of each sequence shows one of four signals, then comes noise, and at the end the
-signal is to be named. A simple recurrent network makes each state of the one before by the same
-matrix, so the gradient on its way back is multiplied by that matrix at each step: it dies away, or
-blows up, and the network never learns what the beginning was for. An LSTM adds to a state that
-gates protect; a GRU mixes old and new by a gate. The gradient can pass, and so can the memory.
+Each step of a sequence shows one of four signals. One step is marked, and at the end its signal is
+to be named. A simple recurrent network mixes all that comes into its state by the same matrix: it
+cannot keep the marked signal from being written over, and on its way back through every step the
+gradient shrinks. An LSTM has a cell that only gates write to and wipe; a GRU mixes old and new by a
+gate. What is kept stays as it is, and the gradient passes.
 
-Predict: whose gradient still reaches the first step? The page draws it, step by step.
+Predict: whose gradient still reaches the first steps? The page draws it, step by step.
 
-Data: made here (--set data.task=adding asks for a sum). Minutes on two cores: 2. Expected: test
-accuracy 0.9 to 1 of LSTM and GRU. Baseline: the simple network; logistic regression of all steps.
+Data: made here (--set data.task=adding asks for a sum). Minutes on two cores: 1. Expected: test
+accuracy 0.95 to 1 of LSTM and GRU, 0.15 to 0.6 of the simple network. Baseline: the simple network;
+logistic regression of all steps.
 """
 
 from gatescope.data.memory import LongMemory
@@ -26,19 +27,19 @@ __all__ = ["measure", "pictures", "recipe"]
 def recipe() -> NetworkRecipe:
     """The same task for three kinds of cells, 32 units each."""
     return NetworkRecipe(
-        data=LongMemory(task="recall", length=60),
+        data=LongMemory(task="recall", length=40),
         network=RecurrentConfig(
-            inputs=(SequenceInput(name="sequence", length=60, features=4),),
+            inputs=(SequenceInput(name="sequence", length=40, features=5),),
             cell="simple",
             units=(32,),
             outputs=(OutputConfig(kind="classes", name="answer", units=4),),
         ),
-        training=FitConfig(epochs=15, clip_norm=1, optimizer=OptimizerConfig(learning_rate=0.003)),
+        training=FitConfig(epochs=12, clip_norm=1, optimizer=OptimizerConfig(learning_rate=0.005)),
         variants={
             "simple": (),
             "lstm": ("network.cell=lstm",),
             "gru": ("network.cell=gru",),
         },
-        baselines=("guess",),
-        expected={"lstm": (0.9, 1), "gru": (0.9, 1)},
+        baselines=("guess", "linear"),
+        expected={"simple": (0.15, 0.6), "lstm": (0.95, 1), "gru": (0.95, 1)},
     )
