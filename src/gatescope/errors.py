@@ -74,6 +74,10 @@ class RunError(GatescopeError, ValueError):
     """A folder is no run, or its record cannot be read, written or deleted."""
 
 
+class ExportError(GatescopeError, ValueError):
+    """A network cannot be written in another format, or says something else there."""
+
+
 class WorkerError(GatescopeError, RuntimeError):
     """A process that trains together with others ended before its time."""
 

@@ -15,6 +15,7 @@ from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.export import export
 from gatescope.cli.learn import learn
 from gatescope.cli.predict import predict
 from gatescope.cli.rate import rate
@@ -42,6 +43,7 @@ app.add_typer(recipes)
 app.command()(learn)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(export)
 app.add_typer(data)
 app.command()(catalog)
 app.command()(trace)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gatescope.data.columns import is_missing, to_days, to_numbers
 from gatescope.data.moments import Moments
-from gatescope.data.reader import Arrays, Rows, RowsReader, column_of, described
+from gatescope.data.reader import Arrays, Rows, RowsReader, column_of, described, unscaled
 from gatescope.data.words import Vocabulary, VocabularyFit, words_of
 
 NUMBERS = "numbers"
@@ -202,7 +202,7 @@ class TableReader(RowsReader):
         if not names:
             return []
         scaled = x[NUMBERS][row]
-        values = scaled[: len(names)] * np.array(self.deviation) + np.array(self.mean)
+        (values,) = unscaled(scaled[None, : len(names)], self.mean, self.deviation)
         told: list[object] = values.tolist()
         for place, flag in zip(self.flagged, scaled[len(names) :].tolist(), strict=True):
             told[place] = MISSING if flag else told[place]

@@ -21,6 +21,7 @@ from gatescope.errors import DataError, nearest
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
+_DIGITS = 5  # behind the first of a column's usual size
 Takes = Literal["rows", "images", "sounds", "texts", "arrays"]
 
 
@@ -191,7 +192,7 @@ class NumbersReader(RowsReader):
         return ((numbers - mean) / deviation).astype(np.float32)
 
     def told(self, x: Mapping[str, Array]) -> list[str]:
-        numbers = x[self.input] * np.array(self.deviation) + np.array(self.mean)
+        numbers = unscaled(x[self.input], self.mean, self.deviation)
         return [described(zip(self.columns, row, strict=True)) for row in numbers.tolist()]
 
 
@@ -272,6 +273,23 @@ def _reads(read: Any, cell: str, rows: Rows) -> bool:
     except ValueError:
         return False
     return True
+
+
+def unscaled(
+    scaled: Array, mean: Sequence[float], deviation: Sequence[float]
+) -> NDArray[np.float64]:
+    """Numbers of a table as they were, but for digits that 32 bits do not hold.
+
+    Args:
+        scaled: As a network takes them, `(rows, columns)`.
+        mean: Of each column.
+        deviation: Of each column.
+    """
+    numbers = scaled.astype(np.float64) * np.array(deviation) + np.array(mean)
+    size = np.maximum(np.abs(mean), deviation)
+    step = 10.0 ** (np.floor(np.log10(size)) - _DIGITS)
+    found: NDArray[np.float64] = np.round(numbers / step) * step + 0.0  # no -0
+    return found
 
 
 def described(pairs: Iterable[tuple[str, object]]) -> str:

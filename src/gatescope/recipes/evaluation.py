@@ -198,6 +198,21 @@ def evaluate(kept: Kept, *, split: Split | None = None, path: Path | None = None
     return Evaluation(name, f"{chosen} of {data.source}", part, _results(kept, part), worth)
 
 
+def samples_of(kept: Kept, most: int) -> dict[str, Array]:
+    """Some test samples of the data that a network was trained on.
+
+    Args:
+        kept: The network.
+        most: How many, at most.
+
+    Raises:
+        RunError: It is not known what the network was trained on.
+        DataError: The data cannot be read.
+    """
+    source = _source(read_origin(kept.folder).configuration, kept.folder)
+    return {name: one[:most] for name, one in source.load().test.x.items()}
+
+
 def _source(configuration: Mapping[str, Any], folder: Path) -> Source:
     try:
         found: Source = TypeAdapter(AnySource).validate_python(configuration.get("data"))
@@ -276,8 +291,10 @@ def _of_classes(output: Output, true: Array, said: Array) -> OutputResult:
         "log loss": float(-np.log(of_true).mean()),
         "expected calibration error": calibration.error,
     }
-    names = output.names(count)
-    asked = [1] if output.kind == "binary" else range(count)
+    binary = output.kind == "binary"
+    # One curve tells all of two classes: that of the second.
+    asked = [1] if binary else range(count)
+    names = [f"{output.name} {name}" if binary else name for name in output.names(count)]
     known = [place for place in asked if 0 < (true == place).sum() < len(true)]
     roc = [_roc(names[place], true == place, shares[:, place]) for place in known]
     precision = [_precision(names[place], true == place, shares[:, place]) for place in known]
