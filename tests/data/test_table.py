@@ -265,6 +265,23 @@ def test_rare_classes_that_a_split_lacks_are_said(tmp_path):
     assert "no sample of 'rare' is in test" in table.notes
 
 
+def test_a_class_that_only_held_out_groups_have_is_said(tmp_path):
+    """Groups stay whole, so a class that one person alone has may be missing in training."""
+    rows = [
+        f"{i * 0.37:.2f},p{i % 12},{'only' if i % 12 == 5 else 'ab'[i % 2]}" for i in range(120)
+    ]
+    path = put(tmp_path, ["x,person,kind", *rows])
+    lacking = []
+    for seed in range(12):
+        split = SplitConfig(dev=0.2, test=0.2, seed=seed)
+        table = load_table(path, TableConfig(target="kind", split=split, group="person"))
+        _, train = table.arrays("train")
+        if table.target.classes.index("only") not in train:
+            lacking.append(table)
+            assert "no sample of 'only' is in train" in table.notes
+    assert lacking
+
+
 def test_a_column_missing_where_the_target_is_known_to_be_one_leaks(tmp_path):
     rows = [f"{random.Random(i).random()},{'' if i % 2 else i / 7},{i % 2}" for i in range(200)]
     table = load_table(put(tmp_path, ["x,ended,y", *rows]), config("y"))

@@ -13,6 +13,7 @@ from gatescope.recipes.lessons import lesson
 from gatescope.recipes.network import NetworkRecipe, train
 from gatescope.recipes.results import write_results
 from gatescope.recipes.settings import override
+from gatescope.recipes.tables import table_source
 from gatescope.recipes.through_time import gradient_norms
 
 
@@ -67,11 +68,17 @@ def test_several_targets_are_scored_each_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_table_of_the_user_is_told_of_and_its_error_has_its_unit(tmp_path: Path) -> None:
-    rows = "".join(f"{i % 9},{'ab'[i % 2]},,{1000 * (i % 9) + i}\n" for i in range(60))
-    (tmp_path / "mine.csv").write_text("size,colour,planet,price\n" + rows)
+    towns = [f"t{i % 12}" if i < 52 else f"far{i}" for i in range(60)]
+    rows = "".join(
+        f"{i % 9},{'ab'[i % 2]},{town},,{1000 * (i % 9) + i}\n" for i, town in enumerate(towns)
+    )
+    (tmp_path / "mine.csv").write_text("size,colour,town,planet,price\n" + rows)
     results = run("table", tmp_path, "training.epochs=2", data=tmp_path / "mine.csv",
                   target="price", drop=["colour"])  # fmt: skip
     assert results.expected == {}
+    test = table_source(tmp_path / "mine.csv", "price", (), sample="wine").load().test
+    assert (test.x["town"] == 0).any()  # a town that training never saw
+    assert np.isfinite(list(results.scores.values())).all()
     assert any(note.startswith("'planet' was left out") for note in results.notes)
     # In its own unit, a mistake of a table whose prices go to 8,000 is in the hundreds.
     assert results.scores["test: mean error in units of price"] > 100

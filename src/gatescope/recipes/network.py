@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -126,8 +126,14 @@ def run_network(
         rows=[_row(one) for one in trained],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
-        notes=data.notes,
+        notes=(*data.notes, *_units(data)),
     )
+
+
+def _units(data: Dataset) -> Iterator[str]:
+    for target in data.targets:
+        if target.is_number:
+            yield f"the score of {target.name!r} is R²: 1 is exact, 0 is no better than the mean"
 
 
 def _named(trained: Sequence[Trained]) -> dict[str, float]:
