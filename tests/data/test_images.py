@@ -169,6 +169,19 @@ def test_splits_of_folders_are_kept_and_dev_is_taken_from_train(tmp_path):
     assert all(name.startswith("set/test/") for name in tested)
 
 
+def test_a_class_that_only_the_test_folder_has_is_said(tmp_path):
+    for place, folder in enumerate(["train/a", "train/b", "test/a", "test/b", "test/new"]):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(8):
+            image = Image.new("RGB", (4, 4), (place * 20, number, 0))
+            image.save(tmp_path / folder / f"{number}.png")
+    split = SplitConfig(dev=0.2, test=0.2, seed=0)
+    asked = ImagesConfig(height=4, width=4, channels=3, split=split)
+    found = load_images(tmp_path, asked)
+    assert found.classes == ("a", "b", "new")
+    assert "no sample of 'new' is in train" in found.notes
+
+
 def test_a_dev_split_of_folders_is_kept(tmp_path):
     image = encoded("RGB", (4, 4), 0, "PNG")
     files = {

@@ -265,6 +265,17 @@ def test_rare_classes_that_a_split_lacks_are_said(tmp_path):
     assert "no sample of 'rare' is in test" in table.notes
 
 
+def test_classes_that_only_held_out_groups_have_are_said(tmp_path):
+    """Groups stay whole: of three people with a class each, training gets one."""
+    rows = [f"{i * 0.37:.2f},p{i % 3},{'abc'[i % 3]}" for i in range(90)]
+    table = load_table(put(tmp_path, ["x,person,kind", *rows]), config("kind", group="person"))
+    trained = set(table.arrays("train")[1].tolist())
+    (only,) = trained
+    others = [name for place, name in enumerate("abc") if place != only]
+    assert f"no sample of {others[0]!r}, {others[1]!r} is in train" in table.notes
+    assert table.target.classes == ("a", "b", "c")
+
+
 def test_a_column_missing_where_the_target_is_known_to_be_one_leaks(tmp_path):
     rows = [f"{random.Random(i).random()},{'' if i % 2 else i / 7},{i % 2}" for i in range(200)]
     table = load_table(put(tmp_path, ["x,ended,y", *rows]), config("y"))

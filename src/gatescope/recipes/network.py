@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -187,8 +187,14 @@ def run_network(
         rows=[*map(_row, trained), *map(_diverged_row, diverged)],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
-        notes=(*data.notes, *(f"{name}: {why}" for name, why in diverged.items())),
+        notes=(*data.notes, *_units(data), *(f"{name}: {why}" for name, why in diverged.items())),
     )
+
+
+def _units(data: Dataset) -> Iterator[str]:
+    for target in data.targets:
+        if target.is_number:
+            yield f"the score of {target.name!r} is R²: 1 is exact, 0 is no better than the mean"
 
 
 def _named(trained: Sequence[Trained]) -> dict[str, float]:

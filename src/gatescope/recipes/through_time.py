@@ -16,18 +16,21 @@ from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 
 _SAMPLES = 64
+_EARLY = 4  # samples that are marked within the first fourth of their steps
 
 
 def measure(trained: Sequence[Trained]) -> Mapping[str, float]:
-    """The gradient at the first step as a share of that at the last one.
+    """The gradient that comes back to the first quarter, as a multiple of that at the last step.
 
     Args:
         trained: Networks of one sequence and one recurrent layer.
     """
-    shares = {one.name: gradient_norms(one) for one in trained}
+    norms = {one.name: gradient_norms(one) for one in trained}
     return {
-        f"{name}: first step's share of gradient": float(norms[0] / norms[-1])
-        for name, norms in shares.items()
+        f"{name}: gradient that reaches the first quarter": float(
+            line[len(line) // _EARLY - 1] / line[-1]
+        )
+        for name, line in norms.items()
     }
 
 
@@ -45,9 +48,10 @@ def pictures(trained: Sequence[Trained]) -> Sequence[Html]:
         section(
             "The gradient through time",
             paragraph(
-                "How much the loss depends on the state after each step, on test samples, after "
-                "training. The gradient comes from the right, where the answer is asked for. Of an "
-                "LSTM the state is both what it says and what its cell holds."
+                "How much the loss depends on the state after each step, after training, on test "
+                "samples that were marked within the first quarter. The gradient comes from the "
+                "right, where the answer is asked for; before the mark there is nothing to know. "
+                "Of an LSTM the state is both what it says and what its cell holds."
             ),
             line_chart(
                 lines, title="Gradient of the loss with respect to a step's state",
@@ -64,7 +68,8 @@ def gradient_norms(one: Trained) -> NDArray[np.float64]:
     only a result beside it, as those are that the layer returns.
 
     Args:
-        one: A network of one sequence and one recurrent layer.
+        one: A network of one sequence, whose last feature marks what counts, and one recurrent
+            layer.
 
     Returns:
         Of shape `(steps,)`.
@@ -72,7 +77,8 @@ def gradient_norms(one: Trained) -> NDArray[np.float64]:
     layer = next(each for each in one.model.layers if isinstance(each, keras.layers.RNN))
     rest = one.model.layers[one.model.layers.index(layer) + 1 :]
     (x_BTF,), (y,) = (list(side.values()) for side in (one.data.test.x, one.data.test.y))
-    x_BTF, y = x_BTF[:_SAMPLES], y[:_SAMPLES]
+    marked = x_BTF[..., -1].argmax(-1) < x_BTF.shape[1] // _EARLY
+    x_BTF, y = x_BTF[marked][:_SAMPLES], y[marked][:_SAMPLES]
     arguments = compile_arguments(one.recipe.network.outputs)
     loss = keras.losses.get(next(iter(arguments["loss"].values())))
     state = layer.get_initial_state(len(x_BTF))
