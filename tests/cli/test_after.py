@@ -21,7 +21,7 @@ from gatescope.training.fit import FitConfig
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("after")
-    rows = "".join(f"{i},{'ab'[i % 2]},{i / 3}\n" for i in range(40))
+    rows = "".join(f"{i * 7 % 41},{'ab'[i % 2]},{i / 3}\n" for i in range(40))
     (folder / "a.csv").write_text("size,colour,price\n" + rows)
     split = SplitConfig(dev=0.2, test=0.2, seed=0)
     source = TableFile(path=folder / "a.csv", table=TableConfig(target="price", split=split))
