@@ -129,7 +129,7 @@ def figure_of_surface(
             axes.plot(*path.T, "o-", color=colour, ms=2.5, lw=1.4, label=name)
             axes.plot(*path[-1], "*", color=colour, ms=11)
         if paths:
-            axes.legend(title="from the start to the star", frameon=False)
+            axes.legend(title="from the start to the star", framealpha=0.85, edgecolor="none")
         axes.set(xlabel="first direction", ylabel="second direction")
         return _packed(figure, kind)
 

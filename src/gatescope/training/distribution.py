@@ -261,6 +261,7 @@ class _Loop:
             told.on_epoch_begin(epoch)
             logs = _epoch(model, learn, dataset, told.on_train_batch_end)
             if validation_data is not None:
+                told.on_test_begin()
                 scores = _epoch(model, test, validation_data, lambda step, logs: None)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             told.on_epoch_end(epoch, logs)
