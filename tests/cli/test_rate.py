@@ -60,6 +60,18 @@ def test_a_sweep_of_which_nothing_came_fails(gatescope, tmp_path, monkeypatch) -
     assert answer.code == 1 and "its process ended with code 1" in answer.out
 
 
+def test_machines_train_one_network_together(gatescope, tmp_path, monkeypatch) -> None:
+    cluster = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": %d}}'
+    for index in (0, 1):
+        monkeypatch.setenv("TF_CONFIG", cluster % index)
+        answer = gatescope("train", "hidden", "--workers", 2, "--run", tmp_path / "run")
+        assert answer.code == 2 and "the recipe trains 4 networks in turn" in answer.err
+        assert "fix: name it: --variant 'no hidden layer'" in answer.err
+    more = ("--variant", "one", "--workers", 3, "--run", tmp_path / "run")
+    answer = gatescope("train", "hidden", *more)
+    assert answer.code == 2 and "TF_CONFIG names 2 workers, and 3 are asked for" in answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

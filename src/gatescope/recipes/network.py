@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
-from gatescope.training.distribution import Job, fit_together
+from gatescope.training.distribution import Job, fit_together, on_machines
 from gatescope.training.fit import MODEL, FitConfig, Fitted, fit
 
 AnySource = Annotated[
@@ -69,6 +70,7 @@ class NetworkRecipe(Recipe):
 
     def run(self, module: Any, folder: Path, *, resume: bool, console: Console | None) -> Results:
         """Trains the network, or each variant, and compares with baselines; see `run_network`."""
+        self._check_workers()
         return run_network(self, module, folder, resume=resume, console=console)
 
     def take_part(self, folder: Path, *, resume: bool, console: Console | None) -> None:
@@ -79,9 +81,19 @@ class NetworkRecipe(Recipe):
             resume: Whether to go on there.
             console: Where progress is shown; None is silent.
         """
+        self._check_workers()
         for name, settings in (self.variants or {"test": ()}).items():
             chosen, where = override(self, settings), _run_folder(self, name, folder)
             _train_together(chosen, where, resume=resume, console=console)
+
+    def _check_workers(self) -> None:
+        """A process takes part in one training of several machines, for TensorFlow leaves none."""
+        if on_machines() and self.workers > 1 and len(self.variants) > 1:
+            raise UsageError(
+                f"TF_CONFIG is set, and the recipe trains {len(self.variants)} networks in turn",
+                "one, for a process can take part in one training with other machines",
+                f"name it: --variant {shlex.quote(next(iter(self.variants)))}",
+            )
 
     def only(self, variant: str, settings: Sequence[str] = ()) -> NetworkRecipe:
         """The recipe with one of its variants alone.

@@ -130,7 +130,7 @@ def figure_of_surface(
             axes.plot(*path.T, "o-", color=colour, ms=2.5, lw=1.4, label=name)
             axes.plot(*path[-1], "*", color=colour, ms=11)
         if paths:
-            axes.legend(title="from the start to the star", frameon=False)
+            axes.legend(title="from the start to the star", framealpha=0.85, edgecolor="none")
         # What leaps out of the plane is not to make all else a dot.
         limits = {"xlim": (a[0], a[-1]), "ylim": (b[0], b[-1])}
         axes.set(xlabel="first direction", ylabel="second direction", **limits)

@@ -106,6 +106,11 @@ def fit_on_workers(
         return _result(processes, [receiver for receiver, _ in pipes], run)
 
 
+def on_machines() -> bool:
+    """Whether `TF_CONFIG` names processes, of which this is one."""
+    return _TF_CONFIG in os.environ
+
+
 def leads() -> bool:
     """Whether this process is the first of those that `TF_CONFIG` names, or none is named."""
     return _task()[1] == 0
@@ -135,7 +140,7 @@ def fit_together(
         WorkerError: A process died; the last checkpoint is intact.
         GatescopeError: As `fit` raises it.
     """
-    if _TF_CONFIG not in os.environ:
+    if not on_machines():
         return fit_on_workers(
             build, config, workers=workers, run=run, resume=resume, console=console
         )
@@ -193,7 +198,7 @@ def fit_as_worker(
         WorkerError: Another process died; the last checkpoint is intact.
         GatescopeError: As `fit` raises it.
     """
-    if _TF_CONFIG not in os.environ:
+    if not on_machines():
         raise UsageError(
             "TF_CONFIG is not set",
             "the addresses of all workers, and which of them this one is",
@@ -261,6 +266,7 @@ class _Loop:
             told.on_epoch_begin(epoch)
             logs = _epoch(model, learn, dataset, told.on_train_batch_end)
             if validation_data is not None:
+                told.on_test_begin()
                 scores = _epoch(model, test, validation_data, lambda step, logs: None)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             told.on_epoch_end(epoch, logs)

@@ -227,7 +227,7 @@ class _Training:
 
     config: FitConfig
     dataset: EpochDataset
-    held_out: tf.data.Dataset | None
+    held_out: EpochDataset | None
     console: Console | None
     callbacks: Sequence[keras.callbacks.Callback]
     loop: Callable[..., None]
@@ -277,9 +277,7 @@ class _Training:
             lowering.append(Told(config.schedule.callback(monitor), course.history))
             course.model.optimizer.learning_rate = config.optimizer.learning_rate
         return [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: self.dataset.begin(epoch)
-            ),
+            _Begin(self.dataset, self.held_out),
             Guard(monitor),
             *lowering,
             *self.callbacks,
@@ -299,6 +297,27 @@ class _Training:
         model.save(unfinished)
         unfinished.replace(run / MODEL)
         write_asked(self.asked.model_copy(update={"finished": True}), run / RECIPE)
+
+
+@final
+class _Begin(keras.callbacks.Callback):
+    """Turns data to their start before each pass.
+
+    Args:
+        dataset: What is trained on.
+        held_out: What is scored after each epoch.
+    """
+
+    def __init__(self, dataset: EpochDataset, held_out: EpochDataset | None) -> None:
+        super().__init__()
+        self.dataset, self.held_out = dataset, held_out
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.dataset.begin(epoch)
+
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        if self.held_out is not None:
+            self.held_out.begin(0)
 
 
 def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
@@ -348,8 +367,9 @@ def epochs_of(data: Data, config: FitConfig) -> EpochMaker:
     return shuffled(arrays, batch_size=config.batch_size, seed=config.seed)
 
 
-def _held_out(data: Data, batch_size: int) -> tf.data.Dataset:
-    return data(0) if callable(data) else in_order(as_arrays(data), batch_size=batch_size)
+def _held_out(data: Data, batch_size: int) -> EpochDataset:
+    made = data(0) if callable(data) else in_order(as_arrays(data), batch_size=batch_size)
+    return EpochDataset(lambda epoch: made)
 
 
 def _prepare(
