@@ -18,6 +18,7 @@ from gatescope.data.datasets import Array, Dataset, Part
 from gatescope.errors import UsageError
 
 Baseline = Literal["guess", "linear", "nearest", "boosting", "components"]
+_COMPONENTS = 50
 
 _CLASSIFIERS: Mapping[Baseline, Callable[[int], Any]] = {
     "guess": lambda seed: DummyClassifier(),
@@ -25,7 +26,7 @@ _CLASSIFIERS: Mapping[Baseline, Callable[[int], Any]] = {
     "nearest": lambda seed: KNeighborsClassifier(),
     "boosting": lambda seed: HistGradientBoostingClassifier(random_state=seed),
     "components": lambda seed: make_pipeline(
-        PCA(50, random_state=seed), LogisticRegression(max_iter=5_000)
+        PCA(_COMPONENTS, random_state=seed), LogisticRegression(max_iter=5_000)
     ),
 }
 _REGRESSORS: Mapping[Baseline, Callable[[int], Any]] = {
@@ -66,8 +67,10 @@ def baseline_score(name: Baseline, data: Dataset, seed: int) -> float:
             f"one of {', '.join(known)}",
             "name one of these",
         )
-    model = known[name](seed)
-    model.fit(flat(data.train), data.train.y[target.name])
+    model, x = known[name](seed), flat(data.train)
+    if name == "components":  # of which there are no more than samples
+        model.set_params(pca__n_components=min(_COMPONENTS, *x.shape))
+    model.fit(x, data.train.y[target.name])
     predicted = model.predict(flat(data.test))
     score = r2_score if numbers else accuracy_score
     return float(score(data.test.y[target.name], predicted))

@@ -187,4 +187,6 @@ def _photos(
 def _first(voted: NDArray[np.float32]) -> list[tuple[int, float]]:
     """The three classes that most passes vote for, and their shares."""
     counts = np.bincount(voted.argmax(-1), minlength=voted.shape[-1]) / len(voted)
-    return [(int(place), float(counts[place])) for place in np.argsort(-counts)[:3] if counts[place]]
+    return [
+        (int(place), float(counts[place])) for place in np.argsort(-counts)[:3] if counts[place]
+    ]

@@ -142,8 +142,8 @@ def train(
     data = recipe.data.load()
     keras.utils.set_random_seed(recipe.training.seed)
     model = built(recipe.network)
-    parts = {"train": _drawn(data.train, recipe), "dev": data.dev, "test": data.test}
-    learner, parts = _learning(model, recipe.network, parts)
+    held = {"train": _drawn(data.train, recipe), "dev": data.dev, "test": data.test}
+    learner, parts = _learning(model, recipe.network, held)
     learner.compile(**compile_arguments(recipe.network.outputs))
     fitted = fit(
         learner, _given(parts["train"], recipe), recipe.training, run=folder, resume=resume,
@@ -151,7 +151,7 @@ def train(
     )  # fmt: skip
     if learner is not model:
         model.save(folder / MODEL)
-    scores = {part: score(learner, held, data.targets) for part, held in parts.items()}
+    scores = {name: score(learner, part, data.targets) for name, part in parts.items()}
     return Trained(name, recipe, data, model, fitted, scores, time.monotonic() - began)
 
 
