@@ -31,7 +31,7 @@ def test_painting_reaches_a_colour_that_is_asked_for() -> None:
     asked = tf.constant([200.0, 90.0, 60.0])
     canvas = Canvas(grey)
     terms = paint(
-        canvas, lambda pixels: tf.reduce_mean((pixels - asked) ** 2)[None] / 1000, steps=300,
+        canvas, lambda _, pixels: tf.reduce_mean((pixels - asked) ** 2)[None] / 1000, steps=300,
         learning_rate=0.05, shift=4, seed=0, console=None,
     )  # fmt: skip
     assert terms.shape == (300, 1) and terms[-1] < terms[0] / 100
@@ -41,7 +41,7 @@ def test_painting_reaches_a_colour_that_is_asked_for() -> None:
 def test_the_same_seed_paints_the_same() -> None:
     def painted(seed: int) -> np.ndarray:
         canvas = Canvas(CAT)
-        paint(canvas, lambda p: -tf.reduce_mean(p[:, :8, :8])[None] / 255, steps=3,
+        paint(canvas, lambda _, p: -tf.reduce_mean(p[:, :8, :8])[None] / 255, steps=3,
               learning_rate=0.1, shift=8, seed=seed, console=None)  # fmt: skip
         return canvas.photo()
 

@@ -11,7 +11,7 @@ from gatescope.data.datasets import Part
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
 from gatescope.models.network import Depth
-from gatescope.recipes.gradients import first_gradients
+from gatescope.recipes.gradients import alike_behind_layers, first_gradients
 from gatescope.recipes.masks import entropy, votes
 from gatescope.recipes.network import NetworkRecipe, Trained
 from gatescope.recipes.shifts import shifted
@@ -56,17 +56,21 @@ def test_a_shifted_image_has_its_columns_further_right(pixels: int) -> None:
     assert (found[:, :, pixels:] == images[:, :, : 5 - pixels]).all()
 
 
-def gradients(**settings) -> np.ndarray:
+def begun(depth: int = 12, **settings) -> Trained:
     data = Bundled(name="digits", flat=True)
     network = DenseConfig(
         inputs=(NumbersInput(name="numbers", size=64, normalize=False),),
-        hidden=Depth(depth=12, width=16), activation="sigmoid",
+        hidden=Depth(depth=depth, width=16),
         outputs=(OutputConfig(kind="classes", name="digit", units=10),), **settings,
     )  # fmt: skip
     recipe = NetworkRecipe(
         data=data, network=network, training=FitConfig(epochs=1), baselines=(), expected={}
     )
-    return np.array(first_gradients(Trained("it", recipe, data.load(), None, None, {}, {}, 0.0)))
+    return Trained("it", recipe, data.load(), None, None, {}, {}, 0.0)
+
+
+def gradients(**settings) -> np.ndarray:
+    return np.array(first_gradients(begun(activation="sigmoid", **settings)))
 
 
 def test_gradients_fade_through_sigmoids_and_not_past_them() -> None:
@@ -78,3 +82,11 @@ def test_gradients_fade_through_sigmoids_and_not_past_them() -> None:
 
 def test_gradients_are_those_of_the_network_as_it_began() -> None:
     np.testing.assert_allclose(gradients(), gradients(), rtol=1e-6)
+
+
+def test_samples_become_alike_layer_by_layer_unless_they_are_carried_on() -> None:
+    relu = alike_behind_layers(begun(60))
+    residual = alike_behind_layers(begun(60, residual=True, normalization="layer"))
+    assert len(relu) == 60 and len(residual) == 59
+    assert relu[0] < 0.9 and relu[-1] > 0.99
+    assert residual[-1] < 0.97

@@ -210,7 +210,9 @@ class _Pen(NamedTuple):
         if not self.settings.dropout:
             return x
         rate = self.settings.dropout
-        return self._layer(f"SpatialDropout{_axes(x)}D", f"dropout_{self.place}", x, rate=rate)
+        return self._layer(
+            f"SpatialDropout{_axes(x)}D", f"channel_dropout_{self.place}", x, rate=rate
+        )
 
     def _plain(self, x: Row) -> Row:
         for step in range(1, self.settings.convolutions + 1):
@@ -222,14 +224,14 @@ class _Pen(NamedTuple):
         for step in range(1, last):
             x = self._activated(self._step(x, step), f"{self.place}_{step}")
         x = self._step(x, last, self.config.branch_start(self.settings.normalization))
-        x = self._layer("Add", f"add_{self.place}", self._shortcut(before, x), x)
+        x = self._layer("Add", f"block_add_{self.place}", self._shortcut(before, x), x)
         return self._activated(x, f"{self.place}_{last}")
 
     def _shortcut(self, before: Row, x: Row) -> Row:
         """What the block got, in the shape of what it puts out (He et al. 2015, option B)."""
         if before.shape == x.shape:
             return before
-        name, stride = f"shortcut_{self.place}", self.settings.stride
+        name, stride = f"block_shortcut_{self.place}", self.settings.stride
         return self._convolution("Conv", name, before, kernel_size=1, strides=stride)
 
     def _pooled(self, x: Row) -> Row:

@@ -134,7 +134,7 @@ def maps(names: Sequence[str]) -> keras.Model:
         names: Of layers, such as `block3_expand_relu` or `block5_project`.
 
     Input shape: `(batch, height, width, 3)`, RGB in [0, 255].
-    Output shape: a list, `(batch, rows, columns, channels)` each.
+    Output shape: `(batch, rows, columns, channels)` each, a list where there are several names.
 
     Raises:
         ConfigurationError: There is no such layer.

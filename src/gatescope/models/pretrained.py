@@ -1,4 +1,4 @@
-"""Networks whose first part has learned from a million photos: EfficientNet-Lite0, and a new head."""
+"""Networks whose first part has learned from a million photos: EfficientNet-Lite0, a new head."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def pretrained(config: PretrainedConfig) -> keras.Model:
 
 
 def parted(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The backbone of a pretrained network, and what is behind it: a network that shares its layers.
+    """The backbone of a pretrained network, and what is behind it, which shares its layers.
 
     A frozen backbone says the same of a photo in every epoch, so its features are worth keeping.
 

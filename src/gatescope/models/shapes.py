@@ -186,7 +186,7 @@ def _efficientnet_lite(shape: Shape, *, weights: str, trainable: bool, **_: Any)
             "photos in colour whose sides are multiples of 32 pixels",
             "images.height=96, images.width=96 and images.channels=3, say",
         )
-    # Folded into biases; or a gain and a shift that are trained, a mean and a variance that are not.
+    # Normalization is folded into biases, or it trains gain and shift and keeps mean and variance.
     kernels, channels = 3_328_992, 21_008
     learned = kernels + (channels if weights == "imagenet" else 2 * channels)
     followed = 0 if weights == "imagenet" else 2 * channels

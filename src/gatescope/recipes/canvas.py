@@ -71,8 +71,11 @@ class Canvas:
         return np.rint(self.pixels().numpy()).astype(np.uint8)
 
 
-Loss = Callable[[tf.Tensor], tf.Tensor]
-"""From pixels, `(1, height, width, 3)` in [0, 255], to terms whose sum is to fall, `(terms,)`."""
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""From an image, and the same moved by some pixels, to terms whose sum is to fall, `(terms,)`.
+
+Both are `(1, height, width, 3)` in [0, 255].
+"""
 
 
 def paint(
@@ -92,8 +95,8 @@ def paint(
         loss: What is to fall.
         steps: How many.
         learning_rate: Of Adam.
-        shift: Pixels by which the image is moved at random before each step, so that nothing is
-            painted that only counts where a network's strides happen to fall.
+        shift: Pixels by which the moved image is moved at most, at random in each step, so that
+            nothing is painted that only counts where a network's strides happen to fall.
         seed: Of these moves.
         console: Where progress is shown; None is silent.
 
@@ -106,7 +109,8 @@ def paint(
     @tf.function
     def step(move: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            terms = loss(tf.roll(canvas.pixels(), move, (0, 1))[None])
+            pixels = canvas.pixels()
+            terms = loss(pixels[None], tf.roll(pixels, move, (0, 1))[None])
             total = tf.reduce_sum(terms)
         adam.apply([tape.gradient(total, canvas.waves)], [canvas.waves])
         return terms

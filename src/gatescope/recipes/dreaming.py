@@ -62,8 +62,8 @@ def dream(recipe: DreamRecipe, console: Console | None) -> Results:
     for layer in recipe.layers:
         looking = maps([layer])
 
-        def loss(pixels: tf.Tensor, looking: Any = looking) -> tf.Tensor:
-            return -tf.math.log(activation(looking, pixels))[None]
+        def loss(still: tf.Tensor, moved: tf.Tensor, looking: Any = looking) -> tf.Tensor:
+            return -tf.math.log(activation(looking, moved))[None]
 
         canvas = Canvas(photo)
         terms = paint(
@@ -87,7 +87,7 @@ def activation(looking: Any, pixels: tf.Tensor) -> tf.Tensor:
         looking: A model of one map.
         pixels: `(1, height, width, 3)` in [0, 255].
     """
-    (map_,) = looking(pixels, training=False)
+    map_ = looking(pixels, training=False)
     return tf.sqrt(tf.reduce_mean(map_**2))
 
 

@@ -18,20 +18,20 @@ from gatescope.recipes.stylizing import StyleRecipe
 
 
 def recipe(data: Path | None = None) -> StyleRecipe:
-    """The cat, painted as tissue looks under a microscope.
+    """The astronaut, painted as tissue looks under a microscope.
 
     Args:
         data: A photo of yours, or a folder of which the first is taken.
     """
     return StyleRecipe(
-        content="cat" if data is None else str(data),
+        content="astronaut" if data is None else str(data),
         style="tissue",
         side=384,
         content_layer="block4_add",
-        style_layers=("block0_project", "block2_add", "block4_add", "block7_add", "block10_add"),
+        style_layers=("block0_project", "block2_add", "block4_add", "block7_add"),
         content_weight=1.0,
-        smoothness=0.003,
-        steps=120,
+        smoothness=0.01,
+        steps=100,
         learning_rate=0.05,
         expected={},
     )

@@ -109,23 +109,21 @@ class Judge:
 
     def __init__(self, recipe: StyleRecipe, content: Photo, style: Photo) -> None:
         self._recipe = recipe
-        self._maps = maps([*recipe.style_layers, recipe.content_layer])
-        self._grams = [gram(one) for one in self._look(_batch(style))[:-1]]
-        self._content = self._look(_batch(content))[-1]
-        spread = tf.math.reduce_variance(self._content, (1, 2))
-        self._spread = tf.reduce_mean(spread)
+        self._styles = maps(recipe.style_layers)
+        self._contents = maps([recipe.content_layer])
+        self._grams = self._look(_batch(style))
+        self._content = self._contents(_batch(content), training=False)
+        self._spread = tf.reduce_mean(tf.math.reduce_variance(self._content, (1, 2)))
 
     def loss(self) -> Loss:
         """Style, content and smoothness, as `paint` minimizes them."""
         recipe = self._recipe
 
-        def terms(pixels: tf.Tensor) -> tf.Tensor:
-            seen = self._look(pixels)
-            rough = tf.image.total_variation(pixels)[0] / tf.cast(tf.size(pixels), tf.float32)
-            content = self._moved(seen[-1])
-            return tf.stack(
-                [self._style(seen), recipe.content_weight * content, recipe.smoothness * rough]
-            )
+        def terms(still: tf.Tensor, moved: tf.Tensor) -> tf.Tensor:
+            size = tf.cast(tf.size(still), tf.float32)
+            rough = recipe.smoothness * tf.image.total_variation(still)[0] / size
+            content = recipe.content_weight * self._moved(still)
+            return tf.stack([self._style(moved), content, rough])
 
         return terms
 
@@ -139,20 +137,21 @@ class Judge:
         pixels = _batch(image)
         if like is not None:
             pixels = tf.image.resize(pixels, like.shape[:2])
-        seen = self._look(pixels)
-        return Distances(float(self._style(seen)), float(self._moved(seen[-1])))
+        return Distances(float(self._style(pixels)), float(self._moved(pixels)))
 
     def _look(self, pixels: tf.Tensor) -> Sequence[tf.Tensor]:
-        return self._maps(pixels, training=False)
+        seen = self._styles(pixels, training=False)
+        return [gram(one) for one in (seen if isinstance(seen, list) else [seen])]
 
-    def _style(self, seen: Sequence[tf.Tensor]) -> tf.Tensor:
+    def _style(self, pixels: tf.Tensor) -> tf.Tensor:
         misses = [
-            tf.reduce_sum((gram(one) - wanted) ** 2) / tf.reduce_sum(wanted**2)
-            for one, wanted in zip(seen[:-1], self._grams, strict=True)
+            tf.reduce_sum((seen - wanted) ** 2) / tf.reduce_sum(wanted**2)
+            for seen, wanted in zip(self._look(pixels), self._grams, strict=True)
         ]
         return tf.add_n(misses) / len(misses)
 
-    def _moved(self, content: tf.Tensor) -> tf.Tensor:
+    def _moved(self, pixels: tf.Tensor) -> tf.Tensor:
+        content = self._contents(pixels, training=False)
         return tf.reduce_mean((content - self._content) ** 2) / self._spread
 
 
