@@ -53,6 +53,8 @@ class ConfigurationError(GatescopeError, ValueError):
 class DivergenceError(ConfigurationError):
     """A training came to a loss that is no number."""
 
+    exit_code = 1
+
 
 class DataError(GatescopeError, ValueError):
     """A data set or a file of it cannot be used."""
