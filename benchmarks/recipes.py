@@ -21,6 +21,7 @@ from gatescope.recipes.settings import override
 
 NAMES = (
     "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "convolution",
+    "deep", "pooling", "style", "dream",
 )  # fmt: skip
 
 

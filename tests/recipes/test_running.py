@@ -27,7 +27,7 @@ def test_a_recipe_lands_in_its_band_and_shows_a_page(name: str, tmp_path: Path) 
     assert "What came of it" in page and "<svg" in page
 
 
-@pytest.mark.parametrize("name", ["losses", "activations", "hidden", "convolution"])
+@pytest.mark.parametrize("name", ["losses", "activations", "hidden", "convolution", "pooling"])
 def test_every_variant_of_a_longer_recipe_trains_and_is_drawn(name: str, tmp_path: Path) -> None:
     results = run(name, tmp_path, "training.epochs=1")
     module = importlib.import_module(f"gatescope.recipes.{name}")
@@ -40,3 +40,10 @@ def test_a_variant_is_set_as_on_the_command_line(tmp_path: Path) -> None:
     module = importlib.import_module("gatescope.recipes.hidden")
     chosen: NetworkRecipe = override(module.recipe(), module.recipe().variants["two"])
     assert chosen.network.widths == (16, 16)
+
+
+def test_depth_is_drawn_layer_by_layer(tmp_path: Path) -> None:
+    few = 'variants={"3": ["network.hidden.depth=3"], "4": ["network.hidden.depth=4"]}'
+    results = run("deep", tmp_path, "training.epochs=1", few, "expected={}")
+    page = write_results(results, lesson("deep"), tmp_path).read_text()
+    assert "How alike samples are" in page and {"alike: 3", "alike: 4"} <= set(results.scores)
