@@ -28,6 +28,7 @@ from gatescope.recipes.settings import override
 NAMES = (
     "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "convolution",
     "many_to_many", "house_prices", "recurrence", "language", "table",
+    "deep", "pooling", "style", "dream",
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def test_a_recipe_lands_in_its_band_and_shows_a_page(name: str, tmp_path: Path) 
     assert "What came of it" in page and "<svg" in page
 
 
-@pytest.mark.parametrize("name", ["losses", "activations", "hidden", "convolution"])
+@pytest.mark.parametrize("name", ["losses", "activations", "hidden", "convolution", "pooling"])
 def test_every_variant_of_a_longer_recipe_trains_and_is_drawn(name: str, tmp_path: Path) -> None:
     results = run(name, tmp_path, "training.epochs=1")
     module = importlib.import_module(f"gatescope.recipes.{name}")
@@ -143,3 +143,10 @@ def test_a_variant_that_diverges_is_told_and_the_others_go_on(tmp_path: Path) ->
         override(alone, ["training.optimizer.learning_rate=1e30", "training.epochs=3"]).run(
             module, tmp_path / "alone", resume=False, console=None
         )
+
+
+def test_depth_is_drawn_layer_by_layer(tmp_path: Path) -> None:
+    few = 'variants={"3": ["network.hidden.depth=3"], "4": ["network.hidden.depth=4"]}'
+    results = run("deep", tmp_path, "training.epochs=1", few, "expected={}")
+    page = write_results(results, lesson("deep"), tmp_path).read_text()
+    assert "How alike samples are" in page and {"alike: 3", "alike: 4"} <= set(results.scores)

@@ -3,8 +3,9 @@
 A convolution moves its map when the image moves: shift the digit by a pixel, and the map shifts by
 a pixel. A dense layer behind it has a weight for every place, so for that layer a shifted digit is
 another one. Pooling takes the largest or the mean of each window, and most shifts within a window
-are not seen any more; a global average keeps no place at all. A strided convolution makes the map
-smaller, too, but picks every second place, wherever the digit happens to be.
+are not seen any more. A strided convolution makes the map smaller, too, but picks every second
+place, wherever the digit happens to be. A global maximum keeps no place at all: what is there is
+there. A global average keeps none either, but every stroke that leaves the frame moves it.
 
 Predict: which network loses least when test images are shifted by one pixel? And by two?
 

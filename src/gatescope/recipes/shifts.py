@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gatescope.recipes.network import Trained
 from gatescope.report.html import Html, figure, paragraph, section, table
+from gatescope.report.plots import line_chart
+from gatescope.report.series import Series
 from gatescope.report.tiles import tiles
 
 SHIFTS = (0, 1, 2)
@@ -53,13 +55,15 @@ def pictures(trained: Sequence[Trained]) -> Sequence[Html]:
     shown = [shifted(images[place : place + 1], pixels)[0] for place in range(_SHOWN)
              for pixels in SHIFTS]  # fmt: skip
     rows = [(one.name, *(_said(one, pixels) for pixels in SHIFTS), _moved(one)) for one in trained]
+    lines = [Series(one.name, SHIFTS, [_right(one, far) for far in SHIFTS]) for one in trained]
     columns = ["", *(f"shifted by {pixels}" for pixels in SHIFTS), "how far the output moves"]
     return [
         section(
             "The image shifts, the output watches",
-            figure(tiles(np.stack(shown), columns=len(SHIFTS)), alt="Digits, shifted",
+            figure(tiles(np.stack(shown), columns=len(SHIFTS), cell=96), alt="Digits, shifted",
                    caption="Test images, shifted by 0, 1 and 2 pixels", lossless=True),
             table(rows, columns, caption=f"What is said of these {_SHOWN}, and their probability"),
+            line_chart(lines, title="Accuracy", x_label="shifted by pixels", y_label="test part"),
             paragraph(
                 "How far the output moves: half the sum of the changes of all probabilities when "
                 "the image moves by one pixel, the mean over the test part; 1 is another answer "

@@ -77,10 +77,10 @@ def stylize(recipe: StyleRecipe, console: Console | None) -> Results:
     before = judge.distances(content).style
     found, colours = judge.distances(painted), judge.distances(recoloured)
     return Results(
-        scores={"style loss, of the photo's": found.style / before,
+        scores={"style loss left": found.style / before,
                 "content moved": found.content},
         expected=recipe.expected,
-        baselines={"style loss with the colours alone": colours.style / before,
+        baselines={"style loss left, by the colours alone": colours.style / before,
                    "content moved, another photo": judge.distances(style, like=content).content},
         pictures=_pictures([content, style, recoloured, painted], terms),
     )  # fmt: skip

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_CELL, _GAP = 48, 4
+_GAP = 4
 
 
 def tiles(
-    images: NDArray[np.generic], *, columns: int, span: tuple[float, float] = (0, 1)
+    images: NDArray[np.generic],
+    *,
+    columns: int,
+    span: tuple[float, float] = (0, 1),
+    cell: int = 48,
 ) -> NDArray[np.uint8]:
     """Lays images side by side on white, small ones enlarged pixel by pixel.
 
@@ -17,6 +21,7 @@ def tiles(
         images: `(count, height, width, channels)`, grey or in colour.
         columns: How many a row.
         span: The values that are black and white; what is beyond is cut off.
+        cell: Pixels that a small image is to have at least, about.
 
     Returns:
         An image, `(height, width, 3)`.
@@ -27,7 +32,7 @@ def tiles(
     """
     low, high = span
     shades = np.clip((images.astype(np.float64) - low) / (high - low), 0, 1)
-    factor = max(1, _CELL // images.shape[1])
+    factor = max(1, cell // images.shape[1])
     large = np.rint(255 * shades).astype(np.uint8).repeat(factor, 1).repeat(factor, 2)
     height, width = large.shape[1] + _GAP, large.shape[2] + _GAP
     canvas = np.full((-(-len(large) // columns) * height, columns * width, 3), 255, np.uint8)
