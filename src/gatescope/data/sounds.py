@@ -51,7 +51,8 @@ class SoundsConfig(FileRules):
         step: Seconds from a frame to the next.
         mels: Mel bands, from 20 Hz to half the rate.
         leveled: Whether each sound's loudest place is set to 0, so that how loud it was recorded
-            does not count.
+            does not count. All bands are then scaled by the same mean and deviation, so that
+            neighbours can be compared; else each by its own.
         frames: Frames that each sound is stretched to in time, from its first to its last that is
             not digital silence, so that who speaks slowly says the same; None lets it last as long
             as it does, and silence fills the rest.
@@ -79,7 +80,8 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     r"""Loads sounds by class.
 
     Wav files of 8, 16, 24 or 32 bits, or of floats, are read; several channels become their mean.
-    Each band of the logarithmic mel spectrogram is scaled by its mean and deviation in training.
+    Each band of the logarithmic mel spectrogram is scaled by its mean and deviation in training,
+    or all of them by the same ones where they are `leveled`.
 
     Args:
         path: A folder or a zip.
@@ -118,7 +120,9 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     if silent:
         note = f"{len(silent)} of {len(names)} sounds are silent: {shown(sorted(silent))}"
         sounds = replace(sounds, notes=(note, *sounds.notes))
-    return replace(sounds, finish=_scaled(mel_spectrograms, sounds, config.mels))
+    return replace(
+        sounds, finish=_scaled(mel_spectrograms, sounds, 1 if config.leveled else config.mels)
+    )
 
 
 def read_wave(content: bytes, name: str, *, rate: int, seconds: float) -> NDArray[np.float32]:
@@ -221,10 +225,11 @@ def stretched(logs_TM: NDArray[np.floating], frames: int) -> NDArray[np.floating
 
 
 def _scaled(
-    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples, bands: int
+    spectrograms: Callable[[NDArray[Any]], NDArray[Any]], sounds: FileSamples, apart: int
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    moments = Moments(bands)
+    """Scales so many bands, all of them or one for all, by their moments in training."""
+    moments = Moments(apart)
     for batch_BTM, _ in sounds.stream("train", _BATCH).as_numpy_iterator():
-        moments.add(batch_BTM.reshape(-1, bands))
+        moments.add(batch_BTM.reshape(-1, apart))
     mean_M, deviation_M = moments.mean.astype(np.float32), moments.deviation.astype(np.float32)
     return lambda waves_BS: (spectrograms(waves_BS) - mean_M) / deviation_M
