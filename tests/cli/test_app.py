@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from gatescope.cli.app import app
-from gatescope.cli.recipes import recipe_names
+from gatescope.cli.recipe_group import recipe_names
 
 COMMANDS = [
     "gates",

@@ -54,7 +54,8 @@ class Spectrogram(BaseModel):
         step: Seconds from a frame to the next.
         mels: Mel bands, from 20 Hz to half the rate.
         leveled: Whether each sound's loudest place is set to 0, so that how loud it was recorded
-            does not count.
+            does not count. All bands are then scaled by the same mean and deviation, so that
+            neighbours can be compared; else each by its own.
         frames: Frames that each sound is stretched to in time, from its first to its last that is
             not digital silence, so that who speaks slowly says the same; None lets it last as long
             as it does, and silence fills the rest.
@@ -126,7 +127,8 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     r"""Loads sounds by class.
 
     Wav files of 8, 16, 24 or 32 bits, or of floats, are read; several channels become their mean.
-    Each band of the logarithmic mel spectrogram is scaled by its mean and deviation in training.
+    Each band of the logarithmic mel spectrogram is scaled by its mean and deviation in training,
+    or all of them by the same ones where they are `leveled`.
 
     Args:
         path: A folder or a zip.
@@ -164,7 +166,7 @@ def load_sounds(path: str | os.PathLike[str], config: SoundsConfig) -> FileSampl
     if silent:
         note = f"{len(silent)} of {len(names)} sounds are silent: {shown(sorted(silent))}"
         sounds = replace(sounds, notes=(note, *sounds.notes))
-    return replace(sounds, reader=unscaled.model_copy(update=_scale(sounds, config.mels)))
+    return replace(sounds, reader=unscaled.model_copy(update=_scale(sounds, config)))
 
 
 @contextmanager
@@ -274,9 +276,11 @@ def stretched(logs_TM: NDArray[np.floating], frames: int) -> NDArray[np.floating
     return logs_TM[before] * (1 - share_T1) + logs_TM[after] * share_T1
 
 
-def _scale(sounds: FileSamples, bands: int) -> dict[str, tuple[float, ...]]:
-    """Mean and deviation of each band in training."""
-    moments = Moments(bands)
+def _scale(sounds: FileSamples, config: Spectrogram) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation of each band in training; of leveled sounds those of all bands."""
+    moments = Moments(1 if config.leveled else config.mels)
     for batch_BTM, _ in sounds.stream("train", _BATCH).as_numpy_iterator():
-        moments.add(batch_BTM.reshape(-1, bands))
-    return {"mean": tuple(moments.mean.tolist()), "deviation": tuple(moments.deviation.tolist())}
+        moments.add(batch_BTM.reshape(-1, len(moments.mean)))
+    mean, deviation = (np.broadcast_to(one, config.mels).tolist()
+                       for one in (moments.mean, moments.deviation))  # fmt: skip
+    return {"mean": tuple(mean), "deviation": tuple(deviation)}

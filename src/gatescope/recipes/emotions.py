@@ -11,9 +11,9 @@ mean, knows where they were: the same fold is anger between the brows and nothin
 
 Predict: which expressions are taken for each other, and where does the network look for fear?
 
-Data: a folder of images by expression, or a zip of one, with the person in each file's name as
-S010_; made on CK+48 (981 images of 118 people; terms of the data unstated), gatescope data get
-emotions. Minutes on two cores: 1. Expected: see below. Baseline: always the commonest class; 50
+Data: a folder of images by expression, or a zip of one, with the person in each file's name as in
+S010_004.png, or told by --group; made on CK+48 (981 images of 118 people, given for research on
+request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: see below. Baseline: always the commonest class; 50
 principal components and logistic regression.
 """
 
