@@ -132,10 +132,25 @@ def steps(**given: Any) -> ConvConfig:
 
 
 def test_only_images_are_augmented() -> None:
-    with pytest.raises(ValidationError, match="augment changes images, and there is none"):
+    with pytest.raises(
+        ValidationError, match="augment and standardize change images, and there is none"
+    ):
         steps(augment=EVERY)
+    with pytest.raises(ValidationError, match="and there is none among the inputs"):
+        steps(standardize=True)
     with pytest.raises(ValidationError, match="contrast and brightness must know"):
         steps(augment=EVERY, as_image=True)
+
+
+def test_a_standardized_image_is_the_same_in_any_light(check) -> None:
+    config = configuration(None).model_copy(update={"standardize": True})
+    model = check(config.blueprint())
+    seen = keras.Model(model.inputs, model.get_layer("conv_1_1").input)
+    dim = IMAGES // 2
+    light, dark = (np.asarray(seen([one.astype("float32")])) for one in (2 * dim, dim + 40))
+    np.testing.assert_allclose(light, dark, atol=0.02)
+    np.testing.assert_allclose(light.mean((1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(light.std((1, 2, 3)), 1, atol=0.02)
 
 
 def test_a_sequence_read_as_an_image_has_windows_over_its_features_too(check) -> None:

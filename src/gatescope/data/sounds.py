@@ -33,7 +33,7 @@ from gatescope.errors import DataError
 _RATES = (1_000, 768_000)
 _LOWEST_HERTZ = 20.0
 _FLOOR = 1e-6  # of power, where a logarithm would have no end
-_AUDIBLE = 0.5  # of the logarithm, above the floor
+_AUDIBLE = 25 / 10 * math.log(10)  # below the loudest: 25 decibels
 _SILENT = 1e-3  # of the largest amplitude: 60 decibels down
 _BATCH = 128
 
@@ -57,8 +57,8 @@ class Spectrogram(BaseModel):
             does not count. All bands are then scaled by the same mean and deviation, so that
             neighbours can be compared; else each by its own.
         frames: Frames that each sound is stretched to in time, from its first to its last that is
-            not digital silence, so that who speaks slowly says the same; None lets it last as long
-            as it does, and silence fills the rest.
+            no more than 25 decibels below its loudest, so that who speaks slowly or late says the
+            same; None lets it last as long as it does, and silence fills the rest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -265,10 +265,10 @@ def stretched(logs_TM: NDArray[np.floating], frames: int) -> NDArray[np.floating
         frames: How many there are to be.
 
     Returns:
-        `(frames, mels)`: from the first to the last frame in which there is anything.
+        `(frames, mels)`: from the first to the last frame that is not far below the loudest.
     """
-    heard = np.flatnonzero(logs_TM.max(axis=1) > math.log(_FLOOR) + _AUDIBLE)
-    first, last = (heard[0], heard[-1]) if len(heard) else (0, len(logs_TM) - 1)
+    heard = np.flatnonzero(logs_TM.max(axis=1) >= logs_TM.max() - _AUDIBLE)
+    first, last = heard[0], heard[-1]
     places = np.linspace(first, last, frames)
     before = np.floor(places).astype(np.intp)
     after = np.minimum(before + 1, last)

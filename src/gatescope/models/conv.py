@@ -99,6 +99,8 @@ class ConvConfig(NetworkConfig):
         as_image: Whether a sequence is read as an image of one channel, so that windows move along
             its features, too: for features of which neighbours are alike, as with frequencies.
         augment: How images are changed at random in training; None leaves them as they are.
+        standardize: Whether each image is brought to mean 0 and deviation 1 by itself, so that
+            neither light nor contrast counts.
 
     Example:
         >>> digit = ImageInput(name="digit", height=8, width=8, channels=1, rescale=False)
@@ -113,6 +115,7 @@ class ConvConfig(NetworkConfig):
     top: Literal["flatten", "average", "max"]
     as_image: bool = False
     augment: AugmentConfig | None = None
+    standardize: bool = False
 
     @model_validator(mode="after")
     def _has_something_to_convolve(self) -> Self:
@@ -128,13 +131,14 @@ class ConvConfig(NetworkConfig):
         return self
 
     @model_validator(mode="after")
-    def _can_augment(self) -> Self:
-        if self.augment is None:
-            return self
+    def _has_images_to_change(self) -> Self:
         images = [each for each in self.inputs if self._is_image(each)]
-        if not images:
-            raise ValueError("augment changes images, and there is none among the inputs")
-        if self.augment.changes_light and not all(getattr(each, "rescale", 0) for each in images):
+        if (self.augment or self.standardize) and not images:
+            raise ValueError(
+                "augment and standardize change images, and there is none among the inputs"
+            )
+        known = all(getattr(each, "rescale", False) for each in images)
+        if self.augment and self.augment.changes_light and not known:
             raise ValueError(
                 "contrast and brightness must know from where to where pixels go: give them in "
                 "[0, 255] with rescale=True, or set both to 0"
@@ -158,15 +162,23 @@ class ConvConfig(NetworkConfig):
     def _seen(self, drawn: Blueprint, each: InputConfig, prefix: str) -> Row:
         """Draws an input, blocks and top."""
         x = read(drawn, each, mask=False)
-        if self.as_image and isinstance(each, SequenceInput):
-            x = drawn.layer("Reshape", f"{each.name}_image", x, target_shape=(*x.shape, 1))
-        if self.augment and self._is_image(each):
-            x = self.augment.draw(drawn, x, each.name)
+        x = self._as_images(drawn, each, x) if self._is_image(each) else x
         for place, block in enumerate(self.blocks, 1):
             x = _Pen(drawn, self, block, prefix, place).block(x)
         if self.top == "flatten":
             return drawn.layer("Flatten", f"{prefix}top", x)
         return drawn.layer(f"{_TOPS[self.top]}{_axes(x)}D", f"{prefix}top", x)
+
+    def _as_images(self, drawn: Blueprint, each: InputConfig, x: Row) -> Row:
+        """Draws what is done to images before the blocks."""
+        if isinstance(each, SequenceInput):
+            x = drawn.layer("Reshape", f"{each.name}_image", x, target_shape=(*x.shape, 1))
+        if self.augment:
+            x = self.augment.draw(drawn, x, each.name)
+        if not self.standardize:
+            return x
+        whole = {"axis": [1, 2, 3], "center": False, "scale": False}
+        return drawn.layer("LayerNormalization", f"{each.name}_standardized", x, **whole)
 
 
 def conv(config: ConvConfig) -> keras.Model:

@@ -141,8 +141,10 @@ def _batch_normalization(shape: Shape, **_: Any) -> Outcome:
     return Outcome(shape, trainable=2 * features, fixed=2 * features)
 
 
-def _layer_normalization(shape: Shape, **_: Any) -> Outcome:
-    return Outcome(shape, 2 * _features(shape))
+def _layer_normalization(
+    shape: Shape, *, center: bool = True, scale: bool = True, **_: Any
+) -> Outcome:
+    return Outcome(shape, (center + scale) * _features(shape))
 
 
 def _normalization(shape: Shape, **_: Any) -> Outcome:

@@ -4,17 +4,18 @@ Several images show each person, often three frames of the same second. Split at
 knows nearly every test image from training and seems to read expressions. Split by person, which
 the names of the files tell, it must have learned what a smile is and not who smiles.
 
-There are few people, so images are changed at random in training: mirrored, shifted, turned,
-zoomed, with more or less contrast. What does not change an expression is to change nothing in the
-answer. Convolutions find edges and folds anywhere; a dense layer behind the last map, and not its
-mean, knows where they were: the same fold is anger between the brows and nothing on the chin.
+There are few people, so images are changed at random in training: mirrored, shifted, turned and
+zoomed a little. What does not change an expression is to change nothing in the answer. Nor is light:
+each image is brought to mean 0 and deviation 1. Convolutions find edges and folds anywhere; a dense
+layer behind the last map, and not its mean, knows where they were: the same fold is anger between
+the brows and nothing on the chin.
 
 Predict: which expressions are taken for each other, and where does the network look for fear?
 
 Data: a folder of images by expression, or a zip of one, with the person in each file's name as in
 S010_004.png, or told by --group; made on CK+48 (981 images of 118 people, given for research on
-request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: see below. Baseline: always the commonest class; 50
-principal components and logistic regression.
+request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: test accuracy
+0.83 to 1. Baseline: always the commonest class; 50 principal components and logistic regression.
 """
 
 from pathlib import Path
@@ -45,9 +46,8 @@ def recipe(data: Path, group: str = r"(S\d+)_") -> NetworkRecipe:
         data=source,
         network=ConvConfig(
             inputs=inputs_of(source.load()),
-            augment=AugmentConfig(
-                flip="horizontal", shift=0.06, rotation=0.03, zoom=0.1, contrast=0.3
-            ),
+            augment=AugmentConfig(flip="horizontal", shift=0.06, rotation=0.03, zoom=0.1),
+            standardize=True,
             blocks=(
                 block,
                 block.model_copy(update={"filters": 32}),
@@ -64,5 +64,5 @@ def recipe(data: Path, group: str = r"(S\d+)_") -> NetworkRecipe:
             ),
         ),
         baselines=("guess", "components"),
-        expected={"test": (0.85, 1)},
+        expected={"test": (0.83, 1)},
     )  # fmt: skip
