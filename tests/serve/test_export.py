@@ -29,7 +29,6 @@ NUMBERS = NumbersInput(name="numbers", size=3, normalize=True)
 CATEGORY = CategoryInput(name="marital_status", categories=4, embedding=2)
 IMAGE = ImageInput(name="image", height=8, width=8, channels=3, rescale=True)
 TEXT = TextInput(name="text", tokens=9, length=4, embedding=3)
-STEPS = SequenceInput(name="steps", length=4, features=2)
 # Not in the order of their names, which some formats put them in.
 OUTPUTS = (
     OutputConfig(kind="number", name="price"),
@@ -73,7 +72,7 @@ def picture() -> keras.Model:
 def both_ways() -> keras.Model:
     return recurrent(
         RecurrentConfig(
-            inputs=(TEXT, STEPS), cell="lstm", units=(3, 2), bidirectional=True,
+            inputs=(TEXT,), cell="lstm", units=(3, 2), bidirectional=True,
             pooling="attention", outputs=OUTPUTS,
         )
     )  # fmt: skip

@@ -207,8 +207,10 @@ def _run_litert(path: Path, samples: Arrays) -> Arrays:
 
 def _unrolled(model: keras.Model) -> keras.Model:
     """The same network, its recurrent layers written out step by step: LiteRT has no loops."""
+    if not any(map(_is_recurrent, model.layers)):
+        return model
     loose = [one.name for one in model.inputs if None in one.shape[1:]]
-    if loose and any(map(_is_recurrent, model.layers)):
+    if loose:
         raise ExportError(
             f"the input {loose[0]!r} takes sequences of any length, which cannot be written out",
             "sequences of one length, for LiteRT",
@@ -224,15 +226,12 @@ def _is_recurrent(layer: keras.layers.Layer) -> bool:
 
 
 def _unrolled_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A recurrent layer without its loop; any other one itself, with all that it knows."""
+    if not _is_recurrent(layer):
+        return layer
     copy = type(layer).from_config(layer.get_config())
-    inside = (
-        [copy.forward_layer, copy.backward_layer]
-        if isinstance(copy, keras.layers.Bidirectional)
-        else [copy]
-        if isinstance(copy, keras.layers.RNN)
-        else []
-    )
-    for each in inside:
+    both = isinstance(copy, keras.layers.Bidirectional)
+    for each in [copy.forward_layer, copy.backward_layer] if both else [copy]:
         each.unroll = True
         # Keras 3.15.1 forgets to turn the mask around that it zeroes a layer's outputs by where
         # that reads backwards; what follows goes by the mask itself.
