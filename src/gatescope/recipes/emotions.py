@@ -5,8 +5,8 @@ knows nearly every test image from training and seems to read expressions. Split
 the names of the files tell, it must have learned what a smile is and not who smiles.
 
 There are few people, so images are changed at random in training: mirrored, shifted, turned and
-zoomed a little. What does not change an expression is to change nothing in the answer. Nor is light:
-each image is brought to mean 0 and deviation 1. Convolutions find edges and folds anywhere; a dense
+zoomed a little. What does not change an expression is to change no answer. Nor is light, so each
+image is brought to mean 0 and deviation 1. Convolutions find edges and folds anywhere; a dense
 layer behind the last map, and not its mean, knows where they were: the same fold is anger between
 the brows and nothing on the chin.
 
@@ -14,8 +14,8 @@ Predict: which expressions are taken for each other, and where does the network 
 
 Data: a folder of images by expression, or a zip of one, with the person in each file's name as in
 S010_004.png, or told by --group; made on CK+48 (981 images of 118 people, given for research on
-request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: test accuracy
-0.83 to 1. Baseline: always the commonest class; 50 principal components and logistic regression.
+request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: test
+accuracy 0.83 to 1. Baseline: always the commonest class; 50 principal components and logistic regression.
 """
 
 from pathlib import Path

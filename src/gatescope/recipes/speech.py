@@ -12,9 +12,9 @@ random in training, for there are more than six voices and paces in the world.
 Predict: which digits are taken for each other by a voice that is new?
 
 Data: a folder of wav files, or a zip of one, with digit and speaker in each name, as in
-7_theo_3.wav, or told by --label and --group; made on the Free Spoken Digit Dataset (3,000 recordings
-of 6 speakers, CC BY-SA 4.0), gatescope data get spoken-digits. Minutes on two cores: 1. Expected: see below. Baseline: the commonest
-class; the nearest neighbour by mean MFCC.
+7_theo_3.wav, or told by --label and --group; made on the Free Spoken Digit Dataset (3,000
+recordings of 6 speakers, CC BY-SA 4.0), gatescope data get spoken-digits. Minutes on two cores: 1.
+Expected: see below. Baseline: the commonest class; the nearest neighbour by mean MFCC.
 """
 
 from pathlib import Path
