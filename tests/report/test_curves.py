@@ -63,3 +63,11 @@ import sys, gatescope.report.curves, gatescope.report.series
 assert not {"matplotlib", "numpy"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_positions_can_be_powers_of_ten() -> None:
+    line = Series("loss", [1e-4, 1e-2, 1], [0.0, 1.0, 0.0])
+    drawn = text_plot(line, width=31, height=5, log_x=True)
+    assert drawn[-1].split() == ["0.0001", "1"]
+    top = drawn[1]
+    assert abs(len(top) / 2 - max(map(top.rindex, set(top) - {" ", "1", "┤"}))) < 3

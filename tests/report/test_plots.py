@@ -108,3 +108,12 @@ def test_lines_differ_by_class_and_the_seventh_takes_the_first_again():
 def test_lengths_that_differ_are_refused():
     with pytest.raises(ValueError, match="series 'dev' has 2 x but 1 y"):
         Series("dev", [1, 2], [1])
+
+
+def test_lines_behind_are_faint_and_not_in_the_legend() -> None:
+    line = Series("best", [1, 2], [0.5, 0.2])
+    chart = line_chart(
+        [line], behind=[Series("other", [1, 2], [0.9, 0.8])],
+        title="Loss", x_label="epoch", y_label="loss",
+    )  # fmt: skip
+    assert chart.count('"series behind"') == 1 and "other" not in chart
