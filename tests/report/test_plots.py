@@ -118,3 +118,12 @@ def test_a_vertical_axis_of_powers_shows_large_and_small_and_leaves_gaps() -> No
     path = re.findall(r'd="(M[^"]*)" class="series series-0"', drawn)[-1]
     assert path.count("M") == 2  # the 0 is a gap
     assert "from 0.001 to 1000" in drawn
+
+
+def test_lines_behind_are_faint_and_not_in_the_legend() -> None:
+    line = Series("best", [1, 2], [0.5, 0.2])
+    chart = line_chart(
+        [line], behind=[Series("other", [1, 2], [0.9, 0.8])],
+        title="Loss", x_label="epoch", y_label="loss",
+    )  # fmt: skip
+    assert chart.count('"series behind"') == 1 and "other" not in chart
