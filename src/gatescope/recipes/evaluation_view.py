@@ -10,7 +10,16 @@ from gatescope.data.file_samples import FileReader
 from gatescope.data.reader import Reader
 from gatescope.recipes.evaluation import Curve, Evaluation, OutputResult
 from gatescope.report.bars import bars
-from gatescope.report.html import Html, facts, page, paragraph, section, side_by_side, table
+from gatescope.report.html import (
+    Html,
+    element,
+    facts,
+    page,
+    paragraph,
+    section,
+    side_by_side,
+    table,
+)
 from gatescope.report.matrix import matrix
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
@@ -141,13 +150,11 @@ def _scatter(one: OutputResult, of: str) -> Html:
     x = np.repeat(true[order], 2).tolist()
     y = np.stack([said[order], np.full(len(order), np.nan)], 1).ravel().tolist()
     ends = [float(true.min()), float(true.max())]
-    return section(
-        f"What was said{of}",
-        line_chart(
-            [Series("samples", x, y, f"{len(order):,}"), Series("exactly right", ends, ends, "")],
-            title=one.output.name, x_label="true", y_label="said",
-        ),
+    chart = line_chart(
+        [Series("samples", x, y, f"{len(order):,}"), Series("exactly right", ends, ends, "")],
+        title=one.output.name, x_label="true", y_label="said",
     )  # fmt: skip
+    return section(f"What was said{of}", element("div", chart, class_="dots"))
 
 
 def _mistakes(one: OutputResult, evaluation: Evaluation, reader: Reader, of: str) -> Html:
