@@ -51,7 +51,7 @@ def test_every_change_is_a_layer_that_the_blueprint_has(check) -> None:
     blueprint = configuration(EVERY).blueprint()
     check(blueprint)
     drawn = [row.kind for row in blueprint.rows if row.kind.startswith("Random")]
-    assert len(drawn) == len(AugmentConfig.model_fields)
+    assert len(drawn) == len(EVERY.model_fields_set)
     assert not any(
         row.kind.startswith("Random") for row in configuration(AugmentConfig()).blueprint().rows
     )
@@ -140,6 +140,12 @@ def test_only_images_are_augmented() -> None:
         steps(standardize=True)
     with pytest.raises(ValidationError, match="contrast and brightness must know"):
         steps(augment=EVERY, as_image=True)
+
+
+def test_only_spectrograms_have_noise_and_an_equalizer(check) -> None:
+    with pytest.raises(ValidationError, match="equalizer and noise change spectrograms"):
+        configuration(AugmentConfig(noise=0.1))
+    check(steps(as_image=True, augment=AugmentConfig(noise=0.1, equalizer=0.1)).blueprint())
 
 
 def test_a_standardized_image_is_the_same_in_any_light(check) -> None:

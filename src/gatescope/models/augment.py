@@ -1,7 +1,7 @@
 """Images changed at random while a network trains, so that it never sees the same one twice.
 
-What is drawn are Keras' own layers: they change nothing at inference, and the state of their random
-generators is saved with checkpoints, as dropout's is.
+What is drawn are layers, most of them Keras' own: they change nothing at inference, and the state
+of their random generators is saved with checkpoints, as dropout's is.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class AugmentConfig(BaseModel):
         zoom: Share by which it becomes smaller or larger.
         contrast: Share by which differences from its mean become smaller or larger.
         brightness: Share of the range from black to white by which it becomes darker or lighter.
+        equalizer: Of spectrograms, share of their range by which some frequencies become louder
+            than others.
+        noise: Of spectrograms, share of their range that is drowned by a floor of noise.
 
     Example:
         >>> AugmentConfig(flip="horizontal", shift=0.1, rotation=0.05)
@@ -45,11 +48,18 @@ class AugmentConfig(BaseModel):
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
     contrast: Amount = 0.0
     brightness: Amount = 0.0
+    equalizer: Amount = 0.0
+    noise: Amount = 0.0
 
     @property
     def changes_light(self) -> bool:
         """Whether it has to know from where to where the values of pixels go."""
         return bool(self.contrast or self.brightness)
+
+    @property
+    def changes_sound(self) -> bool:
+        """Whether what it changes has to be a spectrogram."""
+        return bool(self.equalizer or self.noise)
 
     def draw(self, blueprint: Blueprint, x: Row, name: str) -> Row:
         """Draws the layers behind an image.
@@ -78,3 +88,5 @@ class AugmentConfig(BaseModel):
             yield "RandomContrast", {"factor": self.contrast, "value_range": _LIGHT}
         if self.brightness:
             yield "RandomBrightness", {"factor": self.brightness, "value_range": _LIGHT}
+        if self.changes_sound:
+            yield "RandomRecording", {"equalizer": self.equalizer, "noise": self.noise}

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from gatescope.errors import DataError
 from gatescope.layers.locally_connected import LocallyConnected1D, LocallyConnected2D
 from gatescope.layers.over_time import AttentionOverTime, MaxOverTime, MeanOverTime
+from gatescope.layers.random_recording import RandomRecording
 from gatescope.models.blueprint import INPUT, Blueprint, Row
 from gatescope.models.efficientnet_lite import backbone
 
@@ -23,6 +24,7 @@ _OURS = {
         LocallyConnected2D,
         MaxOverTime,
         MeanOverTime,
+        RandomRecording,
     )
 }
 

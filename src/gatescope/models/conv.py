@@ -137,6 +137,11 @@ class ConvConfig(NetworkConfig):
             raise ValueError(
                 "augment and standardize change images, and there is none among the inputs"
             )
+        sounds = all(isinstance(each, SequenceInput) for each in images)
+        if self.augment and self.augment.changes_sound and not sounds:
+            raise ValueError(
+                "equalizer and noise change spectrograms, sequences read as images: set both to 0"
+            )
         known = all(getattr(each, "rescale", False) for each in images)
         if self.augment and self.augment.changes_light and not known:
             raise ValueError(

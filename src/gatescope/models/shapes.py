@@ -230,6 +230,7 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         **_over_axes("SpatialDropout", _unchanged),
         **dict.fromkeys(("RandomFlip", "RandomTranslation", "RandomRotation"), _unchanged),
         **dict.fromkeys(("RandomZoom", "RandomContrast", "RandomBrightness"), _unchanged),
+        "RandomRecording": _unchanged,
         "Dense": _dense,
         "Embedding": _embedding,
         "Flatten": _flatten,

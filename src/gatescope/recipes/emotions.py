@@ -15,7 +15,8 @@ Predict: which expressions are taken for each other, and where does the network 
 Data: a folder of images by expression, or a zip of one, with the person in each file's name as in
 S010_004.png, or told by --group; made on CK+48 (981 images of 118 people, given for research on
 request: gatescope data get emotions tells by whom). Minutes on two cores: 1. Expected: test
-accuracy 0.83 to 1. Baseline: always the commonest class; 50 principal components and logistic regression.
+accuracy 0.83 to 1. Baseline: always the commonest class; 50 principal components and logistic
+regression.
 """
 
 from pathlib import Path

@@ -50,7 +50,8 @@ def recipe(
         network=ConvConfig(
             inputs=inputs_of(source.load()),
             as_image=True,
-            augment=AugmentConfig(shift=0.1, zoom=0.15),
+            augment=AugmentConfig(shift=0.1, zoom=0.15, equalizer=0.07, noise=0.6),
+            standardize=True,
             blocks=(
                 block,
                 block.model_copy(update={"filters": 32}),
@@ -60,7 +61,7 @@ def recipe(
             outputs=outputs_of(source.load()),
         ),
         training=FitConfig(
-            epochs=15, restore_best=False, schedule=Cosine(warmup=0.05),
+            epochs=20, restore_best=False, schedule=Cosine(warmup=0.05),
             optimizer=OptimizerConfig(
                 name="adamw", learning_rate=0.003, settings={"weight_decay": 0.01}
             ),
