@@ -9,8 +9,8 @@ become those of one photo while a deeper map stays that of another.
 Predict: what remains if the content counts nothing (--set content_weight=0)?
 
 Data: photos that scikit-image ships, or one of yours (--data PHOTO, --set style=PHOTO). Minutes on
-two cores: 0.5. Expected: style loss left 0 to 0.5, content moved 0 to 0.5. Baseline: the photo in the
-colours of the style, which leaves 0.9; another photo, whose content is 1.7 away.
+two cores: 0.5. Expected: style loss left 0 to 0.5, content moved 0 to 0.5. Baseline: the photo in
+the colours of the style, which leaves 0.9; another photo, whose content is 1.7 away.
 """
 
 from pathlib import Path

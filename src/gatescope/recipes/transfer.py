@@ -10,7 +10,8 @@ has to find all of that in the photos at hand.
 Predict: how many photos does the frozen network need to beat what is trained from scratch on all?
 
 Data: photos by class, as CIFAR-10's 10,000 (Krizhevsky 2009; terms unstated; gatescope data get
-cifar10-subset) or a folder of class folders. Minutes on two cores: 8. Expected: XXX. Baseline: the
+cifar10-subset) or a folder of class folders. Minutes on two cores: 8. Expected of
+CIFAR-10's: test accuracy 0.8 to 1 fine-tuned on all, 0.65 to 0.8 frozen on 3,000. Baseline: the
 network from scratch; always the commonest class.
 """
 
@@ -22,6 +23,13 @@ from gatescope.recipes.network import NetworkRecipe
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine
+
+# Of CIFAR-10.
+_BANDS = {
+    "from scratch, 300": (0, 0.45), "from scratch, 3000": (0, 0.65),
+    "frozen, 300": (0.48, 0.68), "frozen, 3000": (0.65, 0.8),
+    "fine-tuned, 300": (0.5, 0.72), "fine-tuned, 3000": (0.72, 0.9), "fine-tuned, all": (0.8, 1),
+}  # fmt: skip
 
 
 def recipe(data: Path) -> NetworkRecipe:
@@ -49,5 +57,5 @@ def recipe(data: Path) -> NetworkRecipe:
             "fine-tuned, all": ("training.epochs=3", *tuned),
         },
         baselines=("guess",),
-        expected={},
+        expected=_BANDS if data.name.startswith("cifar10") else {},
     )  # fmt: skip
