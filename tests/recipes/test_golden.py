@@ -13,7 +13,7 @@ import pytest
 
 from gatescope.recipes.lessons import lesson
 from gatescope.recipes.loading import load_recipe
-from gatescope.recipes.network import job
+from gatescope.recipes.network import prepared
 from gatescope.training.fit import fit
 
 TOLERANCE = 0.01
@@ -31,6 +31,6 @@ def test_first_losses_are_what_they_were(name: str, variant: str | None, tmp_pat
     settings = ["training.epochs=3", "training.precision=float32"]
     recipe = load_recipe(lesson(name), {}).recipe
     alone = (recipe if variant is None else recipe.only(variant)).first(settings)
-    model, taught, _ = job(alone)
+    model, taught, _ = prepared(alone).job(alone.training)
     losses = fit(model, taught, alone.training).history["loss"]
     assert losses == pytest.approx(GOLDEN[name, variant], rel=TOLERANCE), f"now {losses}"

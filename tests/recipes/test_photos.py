@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gatescope.data.datasets import Part
 from gatescope.recipes.lessons import lesson
-from gatescope.recipes.network import NetworkRecipe, _drawn
+from gatescope.recipes.network import NetworkRecipe, prepared
 from gatescope.recipes.results import Results, write_results
 from gatescope.recipes.settings import override
 from gatescope.training.fit import MODEL
@@ -67,13 +68,15 @@ def test_transfer_learns_a_folder_of_any_classes_frozen_and_not(
 def test_samples_of_fewer_are_among_those_of_more(photos: Path) -> None:
     module = importlib.import_module("gatescope.recipes.transfer")
     recipe = module.recipe(photos)
+    fine = override(recipe, ["network.frozen=false", "network.start=random"])
     part = recipe.data.load().train
-    few, more = (
-        {one.tobytes() for one in _drawn(part, recipe.model_copy(update={"samples": n})).x["image"]}
-        for n in (5, 9)
-    )
+
+    def taught(samples: int) -> Part:
+        return prepared(fine.model_copy(update={"samples": samples})).data.train
+
+    few, more = ({one.tobytes() for one in taught(n).x["image"]} for n in (5, 9))
     assert len(few) == 5 and len(more) == 9 and few < more
-    assert _drawn(part, recipe.model_copy(update={"samples": 999})) is part
+    assert taught(999) is part
 
 
 def test_dropout_shows_masks_and_doubts_of_a_folder(photos: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_auto_lowers_convolutions_where_the_processor_is_able(able, monkeypatch,
     "layer", [keras.layers.DepthwiseConv2D(3), keras.layers.SeparableConv2D(4, 3)]
 )
 def test_auto_leaves_convolutions_of_single_channels(layer, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda instructions: True)
     model = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Conv2D(4, 3), layer])
     with computing_in(model, "auto"):
         assert set(dtypes(model)) == {"float32"}
