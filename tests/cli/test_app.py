@@ -130,7 +130,6 @@ def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, me
         "train caption --data d",
         "train scenes",
         "data check",
-        "data get",
         "demo more",
         "--nonsense",
     ],

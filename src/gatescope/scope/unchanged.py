@@ -37,7 +37,7 @@ def alive() -> Alive:
             kind = kinds.setdefault(type(thing), _kind(type(thing), plain))
         if kind:
             found[kind].append(thing)
-    # A graph that is gone, as that of an export to SavedModel, leaves variables that nobody can read.
+    # A graph that is gone, as of an export to SavedModel, leaves variables that nobody can read.
     readable = [one for one in found["variable"] if isinstance(one.handle, _EAGER)]
     variables = [variable for variable in readable if variable.is_initialized()]
     names = {identity(variable.handle): variable.name.removesuffix(":0") for variable in variables}
