@@ -177,8 +177,9 @@ def _input_scaled(data: Dataset, name: str) -> Dataset:
 def _target_scaled(data: Dataset, name: str) -> Dataset:
     mean, deviation = _scale(data.train.y[name])
     data = _changed(data, "y", name, lambda y: ((y - mean) / deviation).astype(np.float32))
-    scale = {"mean": float(mean.item()), "deviation": float(deviation.item())}
-    targets = tuple(replace(each, **scale) if each.name == name else each for each in data.targets)
+    (field,) = (each for each in data.targets if each.name == name)
+    scaled = replace(field, mean=float(mean.item()), deviation=float(deviation.item()))
+    targets = tuple(scaled if each is field else each for each in data.targets)
     return replace(data, targets=targets)
 
 
