@@ -224,7 +224,7 @@ def test_what_cannot_be_watched_is_said(arguments: tuple[Any, ...], text: str) -
 
 def test_a_step_that_breaks_has_no_loss(watch: Callable[..., Any]) -> None:
     def refusing(y, logits):  # as TensorFlow's own does, but where it is to repeat itself exactly
-        tf.debugging.assert_less(y, 3)
+        tf.debugging.assert_less(y, 3.0)
         return keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
