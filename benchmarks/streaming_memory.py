@@ -1,7 +1,7 @@
 """Peak memory of training on tables and image folders that grow: it must stay flat.
 
-    python benchmarks/memory.py csv 1 2 4 8
-    python benchmarks/memory.py images 1 2 --folder /somewhere/with/room
+    python benchmarks/streaming_memory.py csv 1 2 4 8
+    python benchmarks/streaming_memory.py images 1 2 --folder /somewhere/with/room
 
 Of each size (GB = 10^9 bytes) a file or folder is made and removed again; every byte of it is on
 disk and goes through the readers of `gatescope train table` and of a recipe of images: once to look
