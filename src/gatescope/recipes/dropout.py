@@ -46,9 +46,9 @@ def recipe(data: Path) -> NetworkRecipe:
             outputs=outputs_of(found),
         ),
         training=FitConfig(epochs=20, schedule=Cosine()),
+        samples=4_000,
         variants={
             "no dropout": (),
-            "units 0.25": ("network.dropout=0.25",),
             "units 0.5": ("network.dropout=0.5",),
             "channels 0.1": (channels[0],),
             "channels 0.1, units 0.5": (channels[0], "network.dropout=0.5"),
