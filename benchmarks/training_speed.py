@@ -13,7 +13,8 @@ TensorFlow traces, is left out. Ratios are of the times within a round, and thei
   Keras. To reach: at most 3 % on the CNN.
 
 PyTorch lives in an environment of its own (`pip install torch numpy`); without `--torch-python` it
-is left out. `work` is CPU time, which other programs disturb less than the clock.
+is left out; it runs with one thread, too, for on steps as short as these its threads may cost more than
+they do. `work` is CPU time, which other programs disturb less than the clock.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from peers.worker import Worker
 NETWORKS = ("mlp", "cnn", "lstm")
 NAMES = {
     "gatescope": "Gatescope", "gatescope-plain": "Gatescope, plain", "keras": "Keras fit",
-    "torch": "PyTorch, eager",
+    "torch": "PyTorch, eager", "torch-1": "PyTorch, eager, one thread",
 }  # fmt: skip
 FASTER, ADDED = 1.3, 1.03
 Rounds = dict[str, list[dict[str, float]]]
@@ -72,11 +73,16 @@ def started(stack: ExitStack, data: Path, arguments: argparse.Namespace) -> dict
         "threads": arguments.threads,
     }  # fmt: skip
     mine = Path(sys.executable)
-    scripts = {name: (mine, "small_training.py") for name in NAMES if name != "torch"}
+    scripts = {name: (mine, "small_training.py") for name in NAMES if "torch" not in name}
     if arguments.torch_python:
-        scripts["torch"] = (arguments.torch_python, "torch_small.py")
+        scripts |= {
+            name: (arguments.torch_python, "torch_small.py") for name in ("torch", "torch-1")
+        }
+    alone = {"torch-1": {"threads": 1}}
     return {
-        name: stack.enter_context(Worker(python, script, {**settings, "contender": name}))
+        name: stack.enter_context(
+            Worker(python, script, {**settings, "contender": name, **alone.get(name, {})})
+        )
         for name, (python, script) in scripts.items()
     }
 
@@ -104,7 +110,7 @@ def report(found: dict[str, Rounds]) -> None:
         for name, answers in rounds.items():
             print(f"| {network} | {NAMES[name]} | {row(answers, rounds['gatescope'])} |")
     for network, rounds in found.items():
-        for name in rounds.keys() & {"keras", "torch"}:
+        for name in [one for one in ("keras", "torch", "torch-1") if one in rounds]:
             reached = ratio(rounds[name], rounds["gatescope"])
             print(f"{network}: {reached:.2f} times as fast as {NAMES[name]} (bar {FASTER})")
         added = ratio(rounds["gatescope-plain"], rounds["keras"])
