@@ -13,8 +13,8 @@ TensorFlow traces, is left out. Ratios are of the times within a round, and thei
   Keras. To reach: at most 3 % on the CNN.
 
 PyTorch lives in an environment of its own (`pip install torch numpy`); without `--torch-python` it
-is left out; it runs with one thread, too, for on steps as short as these its threads may cost more than
-they do. `work` is CPU time, which other programs disturb less than the clock.
+is left out; it runs with one thread, too, for on steps as short as these its threads may cost more
+than they do. `work` is CPU time, which other programs disturb less than the clock.
 """
 
 from __future__ import annotations
