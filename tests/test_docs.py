@@ -23,6 +23,9 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + sorted(
 )
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
+OF_RECIPES = [["train"], ["rate"], ["sweep"]]
+"""Groups that have a command for every recipe."""
+
 
 def blocks(text: str, language: str, marker: str = "") -> list[str]:
     return re.findall(rf"{marker}```{language}\n(.*?)```", text, re.DOTALL)
@@ -42,7 +45,7 @@ def check_command(line: str) -> str:
     words = shlex.split(plain)[1:]
     command, name = typer.main.get_command(app), []
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        own = name == ["train"] and (words[0] == "NAME" or words[0].endswith(".py"))
+        own = name in OF_RECIPES and (words[0] == "NAME" or words[0].endswith(".py"))
         name.append("gate" if own else words[0])
         words.pop(0)
         context = typer.Context(command)
@@ -82,7 +85,10 @@ def test_every_command_is_in_the_docs() -> None:
             command.list_commands(typer.Context(command)) if hasattr(command, "commands") else []
         )
         names = [f"{name} {inner}" for inner in inside] or [name]
-        assert told >= set(names)
+        if [name] in OF_RECIPES[1:]:  # which do the same with every recipe
+            assert any(one in told for one in names)
+        else:
+            assert told >= set(names)
 
 
 def test_every_public_name_is_in_the_docs() -> None:

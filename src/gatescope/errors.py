@@ -50,6 +50,12 @@ class ConfigurationError(GatescopeError, ValueError):
     exit_code = 2
 
 
+class DivergenceError(ConfigurationError):
+    """A training came to a loss that is no number."""
+
+    exit_code = 1
+
+
 class DataError(GatescopeError, ValueError):
     """A data set or a file of it cannot be used."""
 
@@ -68,6 +74,10 @@ class CheckpointError(GatescopeError, ValueError):
 
 class RunError(GatescopeError, ValueError):
     """A folder is no run, or its record cannot be read, written or deleted."""
+
+
+class ExportError(GatescopeError, ValueError):
+    """A network cannot be written in another format, or says something else there."""
 
 
 class WorkerError(GatescopeError, RuntimeError):

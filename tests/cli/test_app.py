@@ -14,21 +14,24 @@ import pytest
 import typer
 
 from gatescope.cli.app import app
-from gatescope.cli.recipes import recipe_names
+from gatescope.cli.recipe_group import recipe_names
 
 COMMANDS = [
     "gates",
     "demo",
     "caption",
     "evaluate",
+    "export",
+    "predict",
     "recipes show",
     "recipes copy",
     "learn",
-    *(f"train {name}" for name in recipe_names()),
+    *(f"{verb} {name}" for verb in ("train", "rate", "sweep") for name in recipe_names()),
     "train caption",
     "train scenes",
     "train regions",
     "data check",
+    "data get",
     "catalog",
     "trace",
     "doctor",
@@ -113,6 +116,8 @@ def test_a_mistyped_command_is_answered_by_the_nearest(gatescope, typed: str, me
         "caption --beam 101 photo.jpg",
         "caption --beam many photo.jpg",
         "evaluate",
+        "export",
+        "predict",
         "evaluate run --split all",
         "doctor",
         "doctor run --seconds many",

@@ -78,3 +78,23 @@ def test_lessons_are_walked_through(gatescope, tmp_path: Path, monkeypatch) -> N
     assert answer.code == 0
     assert "Predict: what is `a`" in answer.out and "You predicted: 10" in answer.out
     assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_lesson_that_needs_data_says_how_to_run_it(
+    gatescope, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typer.prompt", lambda *asked, **more: "q")
+    answer = gatescope("learn", "sentiment")
+    assert answer.code == 0
+    assert "To run it: gatescope train sentiment --data PATH" in answer.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_table_of_a_file_is_refused_with_what_would_do(gatescope, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("size,price\n" + "1,2.5\n3,4.5\n" * 9)
+    answer = gatescope("train", "table", "--data", tmp_path / "a.csv")
+    assert answer.code == 2 and "name the one to predict: --target COLUMN" in answer.err
+    answer = gatescope("train", "table", "--data", tmp_path / "a.csv", "--target", "prize")
+    assert answer.code == 1 and "did you mean 'price'" in answer.err
+    assert not (tmp_path / "runs").exists()

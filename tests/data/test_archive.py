@@ -1,7 +1,9 @@
 """Folders and zips read the same way, and nothing outside them."""
 
+import io
 import os
 import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -106,7 +108,7 @@ def test_damaged_and_encrypted_members_are_refused(tmp_path):
 
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "text.zip").write_text("no zip")
-    assert "is no zip, or a damaged one" in happened(open_archive, tmp_path / "text.zip")
+    assert "is no zip or tar, or a damaged one" in happened(open_archive, tmp_path / "text.zip")
     assert "there is no" in happened(open_archive, tmp_path / "nothing.zip")
 
 
@@ -116,3 +118,52 @@ def test_outer_folders_that_all_files_share_are_left_out():
     assert list(without_common_folders(["x/y/cat/1", "x/y/dog/2"]).values()) == ["cat/1", "dog/2"]
     assert list(without_common_folders(["x/cat/1", "x/cat/2"]).values()) == ["cat/1", "cat/2"]
     assert list(without_common_folders(["x/cat/1", "x/2"]).values()) == ["x/cat/1", "x/2"]
+
+
+def tarred(folder, files, mode="w:gz", name="files.tar.gz"):
+    path = folder / name
+    with tarfile.open(path, mode) as packed:
+        for each, content in files.items():
+            info = tarfile.TarInfo(each)
+            info.size = len(content)
+            packed.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", ""])
+def test_a_tar_has_the_same_files_in_any_order(tmp_path, kind):
+    junk = {"._cat": b"x", "__MACOSX/cat/1.txt": b"x"}
+    archive = open_archive(tarred(tmp_path, FILES | junk, f"w:{kind}", "files"))
+    assert archive.names == tuple(FILES) and archive.skipped == ()
+    for name in reversed(archive.names):
+        assert archive.read(name) == FILES[name]
+
+
+def test_names_links_and_devices_in_a_tar_that_lead_out_of_it_are_not_read(tmp_path):
+    path = tarred(tmp_path, FILES | {"../up.txt": b"x", "/etc/passwd": b"x"}, "w", "files.tar")
+    with tarfile.open(path, "a") as packed:
+        for name, kind in (("soft", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            packed.addfile(info)
+        device = tarfile.TarInfo("zero")
+        device.type = tarfile.CHRTYPE
+        packed.addfile(device)
+    archive = open_archive(path)
+    assert archive.names == tuple(FILES)
+    assert archive.skipped == ("../up.txt", "/etc/passwd", "hard", "soft", "zero")
+
+
+def test_a_tar_that_is_cut_or_swells_is_refused(tmp_path, monkeypatch):
+    noise = os.urandom(50_000)
+    path = tarred(tmp_path, {"a.bin": noise})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20_000])
+    assert "is no zip or tar, or a damaged one" in happened(open_archive, path)
+    path.write_bytes(whole)
+    monkeypatch.setattr(module, "MAX_TAR_BYTES", 10_000)
+    assert "it has more than 10,000 bytes unpacked" in happened(open_archive, path)
+    monkeypatch.undo()
+    plain = tarred(tmp_path, {"a.bin": noise}, "w", "plain.tar")
+    plain.write_bytes(plain.read_bytes()[:30_000])
+    assert "unexpected end of data" in happened(open_archive, plain)

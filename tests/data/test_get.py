@@ -158,3 +158,15 @@ def test_other_addresses_are_refused(server, tmp_path, url):
 def test_names_with_folders_are_refused(server, tmp_path, name):
     with pytest.raises(UsageError, match="is no name of a file"):
         get(wanted(server, name=name), tmp_path)
+
+
+def test_a_file_of_unknown_size_comes_whole_and_goes_on_where_it_broke_off(server, tmp_path):
+    about = wanted(server, size=10 * len(CONTENT), is_exact=False)
+    server.breaks_after = 70_000
+    with pytest.raises(DataError, match="broke off after 70,000"):
+        get(about, tmp_path)
+    server.breaks_after = None
+    told = []
+    path = get(about, tmp_path, progress=lambda done, size: told.append((done, size)))
+    assert path.read_bytes() == CONTENT and told[-1] == (len(CONTENT), len(CONTENT))
+    assert server.asked == [None, "bytes=70000-"]

@@ -169,6 +169,19 @@ def test_splits_of_folders_are_kept_and_dev_is_taken_from_train(tmp_path):
     assert all(name.startswith("set/test/") for name in tested)
 
 
+def test_a_class_that_only_the_test_folder_has_is_said(tmp_path):
+    for place, folder in enumerate(["train/a", "train/b", "test/a", "test/b", "test/new"]):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(8):
+            image = Image.new("RGB", (4, 4), (place * 20, number, 0))
+            image.save(tmp_path / folder / f"{number}.png")
+    split = SplitConfig(dev=0.2, test=0.2, seed=0)
+    asked = ImagesConfig(height=4, width=4, channels=3, split=split)
+    found = load_images(tmp_path, asked)
+    assert found.classes == ("a", "b", "new")
+    assert "no sample of 'new' is in train" in found.notes
+
+
 def test_a_dev_split_of_folders_is_kept(tmp_path):
     image = encoded("RGB", (4, 4), 0, "PNG")
     files = {
@@ -220,6 +233,47 @@ def test_sets_that_cannot_be_used_are_refused(tmp_path, files, more, happened):
 def test_rules_that_find_nothing_are_refused(rule):
     with pytest.raises(ValidationError, match=r"has no group|is no regular expression"):
         config(group=rule)
+
+
+def people(folders, each=4):
+    """Images of people, by the folders that they are in."""
+    image = encoded("L", (4, 4), 0, "PNG")
+    return {f"{folder}/{n}.png": image for folder in folders for n in range(each)}
+
+
+def test_classes_may_be_unseen_in_training(tmp_path):
+    files = people([f"p{place}" for place in range(10)]) | people(["p10"], each=9)
+    apart = config(unseen_classes=True)
+    images = load_images(zipped(tmp_path, files), apart)
+    counts = images.splits.counts
+    assert ((counts > 0).sum(axis=0) == 1).all()
+    assert counts.sum(axis=1)[1:].min() >= 8, "the shares hold for images"
+    assert not images.notes, "that a split lacks classes is what was asked for"
+    again = load_images(zipped(tmp_path, files), apart)
+    np.testing.assert_array_equal(images.splits.of, again.splits.of)
+    other = config(unseen_classes=True, split=FIFTHS.model_copy(update={"seed": 1}))
+    moved = load_images(zipped(tmp_path, files), other)
+    assert (images.splits.of != moved.splits.of).any()
+
+
+def test_folders_of_splits_are_kept_where_classes_are_unseen(tmp_path):
+    files = people([f"train/{name}" for name in "abcde"]) | people(["test/f", "test/g"])
+    images = load_images(zipped(tmp_path, files), config(unseen_classes=True))
+    assert images.splits.counts.sum(axis=1).tolist() == [16, 4, 8]
+    assert ((images.splits.counts > 0).sum(axis=0) == 1).all()
+
+
+def test_a_class_in_two_folders_of_splits_is_not_unseen(tmp_path):
+    files = people([f"train/{name}" for name in "abcde"]) | people(["test/a", "test/g"])
+    with pytest.raises(DataError, match="'a' would be in more than one split") as caught:
+        load_images(zipped(tmp_path, files), config(unseen_classes=True))
+    assert "train, dev and test alone" in caught.value.expected
+    assert "move its files into one of them" in caught.value.fix
+
+
+def test_unseen_classes_are_groups_already():
+    with pytest.raises(ValidationError, match="a class is its own group: leave group out"):
+        config(unseen_classes=True, group="(p)")
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")

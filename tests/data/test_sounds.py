@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.io import wavfile
 
-from gatescope.data.sounds import SoundsConfig, load_sounds, log_mel, read_wave
+from gatescope.data.sounds import SoundsConfig, load_sounds, log_mel, read_wave, stretched
 from gatescope.data.splits import SPLITS, SplitConfig
 from gatescope.errors import DataError
 
@@ -171,6 +171,42 @@ def tones(tmp_path):
 
 def rules(**more):
     return config(label="(low|high)_", group=r"_(s\d)_", **more)
+
+
+def glide(seconds, amplitude=0.5):
+    """A tone that rises from 300 to 1,500 Hz, and silence up to a second."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    wave_S = np.zeros(RATE, np.float32)
+    wave_S[: len(at)] = amplitude * np.sin(2 * np.pi * (300 * at + 600 * at**2 / seconds))
+    return wave_S
+
+
+def test_a_stretched_sound_says_the_same_at_any_pace():
+    asked = {"seconds": 1.0, "step": 0.005, "window": 0.03, "mels": 20}
+    slow, quick = glide(0.9), glide(0.4)
+    paced = log_mel(config(**asked))(np.stack([slow, quick])).argmax(axis=2)
+    same = log_mel(config(**asked, frames=24))(np.stack([slow, quick]))
+    assert same.shape == (2, 24, 20)
+    heard = same.argmax(axis=2)
+    assert (np.diff(heard) >= 0).all(), "the tone rises to the end: there is no silence left"
+    assert np.abs(heard[0] - heard[1]).max() <= 1
+    assert np.abs(paced[0] - paced[1]).max() > 5
+
+
+def test_stretching_goes_in_a_line_between_frames_that_sound():
+    silence = np.full((1, 2), np.log(1e-6))
+    logs = np.concatenate([silence, [[0.0, 4.0], [2.0, 0.0]], silence, silence])
+    np.testing.assert_allclose(stretched(logs, 3), [[0, 4], [1, 2], [2, 0]], atol=1e-9)
+    np.testing.assert_allclose(stretched(np.repeat(silence, 4, 0), 2), np.repeat(silence, 2, 0))
+
+
+def test_a_leveled_sound_is_the_same_however_loud():
+    loud, soft = log_mel(config(seconds=1.0, leveled=True, frames=10))(
+        np.stack([glide(0.8), glide(0.8, amplitude=0.25)])
+    )
+    assert loud.max() == soft.max() == 0
+    near = loud > -8  # farther down, the softer one meets the floor
+    np.testing.assert_allclose(loud[near], soft[near], atol=0.05)
 
 
 def test_labels_groups_and_what_cannot_be_used(tones):

@@ -169,8 +169,8 @@ def test_a_residual_block_goes_past_its_convolutions():
         outputs=(CLASSES,),
     )
     rows = {row.name: row for row in config.blueprint().rows}
-    assert rows["add_1"].inputs == ("shortcut_1_normalized", "conv_1_2_normalized")
-    assert rows["shortcut_1"].inputs == ("digits_rescaling",)
+    assert rows["block_add_1"].inputs == ("block_shortcut_1_normalized", "conv_1_2_normalized")
+    assert rows["block_shortcut_1"].inputs == ("digits_rescaling",)
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,15 @@ def test_inputs_that_cannot_be_convolved_are_refused(inputs, told):
         ConvConfig(
             inputs=inputs, blocks=(BlockConfig(filters=4),), top="average", outputs=(CLASSES,)
         )
+
+
+def test_blocks_and_dense_layers_may_both_drop_and_both_add() -> None:
+    settings = {"dropout": 0.1, "residual": True}
+    block = BlockConfig(filters=4, **settings)
+    config = ConvConfig(
+        inputs=(DIGITS,), blocks=(block, block), top="average", outputs=(CLASSES,), hidden=(8, 8),
+        **settings,
+    )  # fmt: skip
+    rows = {row.name: row.kind for row in config.blueprint().rows}
+    assert rows["channel_dropout_2"] == "SpatialDropout2D" and rows["dropout_2"] == "Dropout"
+    assert rows["block_add_2"] == rows["add_2"] == "Add"

@@ -63,3 +63,11 @@ import sys, gatescope.report.curves, gatescope.report.series
 assert not {"matplotlib", "numpy"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_positions_can_be_powers_of_ten() -> None:
+    line = Series("loss", [1e-4, 1e-2, 1], [0.0, 1.0, 0.0])
+    drawn = text_plot(line, width=31, height=5, log_x=True)
+    assert drawn[-1].split() == ["0.0001", "1"]
+    dots = [place for place, letter in enumerate(drawn[1]) if 0x2800 < ord(letter) < 0x2900]
+    assert sum(dots) / len(dots) == pytest.approx(3 + 28 / 2, abs=1.5)  # half of the way by factors

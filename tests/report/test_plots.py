@@ -108,3 +108,22 @@ def test_lines_differ_by_class_and_the_seventh_takes_the_first_again():
 def test_lengths_that_differ_are_refused():
     with pytest.raises(ValueError, match="series 'dev' has 2 x but 1 y"):
         Series("dev", [1, 2], [1])
+
+
+def test_a_vertical_axis_of_powers_shows_large_and_small_and_leaves_gaps() -> None:
+    line = Series("loss", [1, 2, 3, 4], [1e-3, 0.0, 1.0, 1e3])
+    drawn = line_chart([line], title="Loss", x_label="epoch", y_label="loss", log_y=True)
+    for tick in (">0.01<", ">1<", ">100<"):
+        assert tick in drawn
+    path = re.findall(r'd="(M[^"]*)" class="series series-0"', drawn)[-1]
+    assert path.count("M") == 2  # the 0 is a gap
+    assert "from 0.001 to 1000" in drawn
+
+
+def test_lines_behind_are_faint_and_not_in_the_legend() -> None:
+    line = Series("best", [1, 2], [0.5, 0.2])
+    chart = line_chart(
+        [line], behind=[Series("other", [1, 2], [0.9, 0.8])],
+        title="Loss", x_label="epoch", y_label="loss",
+    )  # fmt: skip
+    assert chart.count('"series behind"') == 1 and "other" not in chart

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -128,3 +129,14 @@ def test_a_layer_in_place_of_its_name(lstm):
 def test_a_gate_by_no_number(lstm):
     with pytest.raises(UsageError, match="there is no gate 'MatMul'"):
         lstm.describe("MatMul")
+
+
+def test_variables_of_a_graph_that_is_gone_do_not_matter(tmp_path) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    model.compile(loss="mse")
+    model.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
+    gone = tf.Graph()
+    with gone.as_default():
+        kept = tf.Variable(1.0)  # as the export makes, and Keras may hold on to
+    assert gs.trace(model, np.ones((4, 3)), np.ones((4, 2))).gates
+    assert kept is not None

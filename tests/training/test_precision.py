@@ -1,11 +1,14 @@
 """The precision that is chosen for a processor."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
 from gatescope.training import precision
-from gatescope.training.precision import computing_in, dtype_policy, multiplies_bfloat16
+from gatescope.training.precision import computing_in, dtype_policy
+from gatescope.training.precision import multiplies_bfloat16 as read
 
 
 @pytest.mark.parametrize(
@@ -21,11 +24,11 @@ from gatescope.training.precision import computing_in, dtype_policy, multiplies_
 def test_bfloat16_is_for_processors_that_have_instructions_for_it(tmp_path, cpuinfo, low):
     file = tmp_path / "cpuinfo"
     file.write_text(cpuinfo)
-    assert multiplies_bfloat16(file) is low
+    assert read(file) is low
 
 
 def test_where_nothing_tells_it_is_float32(tmp_path):
-    assert not multiplies_bfloat16(tmp_path / "absent")
+    assert not read(tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
@@ -71,10 +74,22 @@ def test_a_built_model_computes_all_but_its_outputs_in_bfloat16_and_goes_back():
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_auto_lowers_convolutions_where_the_processor_is_able(able, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: able)
+def test_auto_lowers_convolutions_where_the_processor_is_able(able, monkeypatch, tmp_path):
+    flags = "amx_bf16" if able else "avx512_bf16"  # which multiplies it, but not fast enough
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+    monkeypatch.setattr(precision, "multiplies_bfloat16", partial(read, tmp_path / "cpuinfo"))
     with computing_in(model := convolution(), "auto"):
         assert dtypes(model)[0] == ("bfloat16" if able else "float32")
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.Dense(2)])
     with computing_in(dense, "auto"):
         assert dtypes(dense) == ["float32"] * 2
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.DepthwiseConv2D(3), keras.layers.SeparableConv2D(4, 3)]
+)
+def test_auto_leaves_convolutions_of_single_channels(layer, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda instructions: True)
+    model = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Conv2D(4, 3), layer])
+    with computing_in(model, "auto"):
+        assert set(dtypes(model)) == {"float32"}

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from gatescope.errors import DataError, UsageError
+from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.rate import range_test, read_range
 
@@ -13,7 +14,7 @@ RNG = np.random.default_rng(1)
 X = RNG.normal(size=(256, 4)).astype("float32")
 Y = X @ np.float32([[1], [-2], [3], [0.5]])
 RATES = tuple(np.geomspace(1e-6, 10, 141))
-SGD = OptimizerConfig(name="sgd")
+SGD = FitConfig(epochs=1, optimizer=OptimizerConfig(name="sgd"), precision="float32")
 
 
 def linear():
@@ -46,7 +47,7 @@ def test_a_loss_that_does_not_fall_suggests_nothing():
 
 def test_a_network_of_known_curvature_gets_a_rate_below_its_limit():
     """Plain gradient descent on mse diverges above 2 / (2 λ), λ being near 1 here."""
-    found = range_test(linear(), (X, Y), optimizer=SGD, steps=80, high=100.0)
+    found = range_test(linear(), (X, Y), SGD, steps=80, high=100.0)
     assert 1e-3 < found.suggestion < 1.0
     assert len(found.rates) == len(found.losses) == len(found.smoothed) < 80
     assert found.rates[0] == pytest.approx(1e-7)
@@ -59,7 +60,7 @@ def test_the_model_is_left_as_it_was():
     optimizer, function = model.optimizer, model.train_function
     variables = [*model.variables, *optimizer.variables]
     before = [variable.numpy() for variable in variables]
-    range_test(model, (X, Y), optimizer=SGD, steps=20)
+    range_test(model, (X, Y), SGD, steps=20)
     assert model.optimizer is optimizer and model.train_function is function
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
@@ -70,16 +71,16 @@ def test_the_model_is_left_as_it_was():
 
 
 def test_its_chart_has_powers_of_ten():
-    drawn = str(range_test(linear(), (X, Y), optimizer=SGD, steps=30, low=1e-5).chart())
+    drawn = str(range_test(linear(), (X, Y), SGD, steps=30, low=1e-5).chart())
     assert "suggested" in drawn and "learning rate" in drawn
     assert ">1e-05<" in drawn and ">0.01<" in drawn
 
 
 def test_what_cannot_be_tested_is_refused():
     with pytest.raises(UsageError, match=r"the range is from 1 to 0\.1 in 100 steps"):
-        range_test(linear(), (X, Y), optimizer=SGD, low=1, high=0.1)
+        range_test(linear(), (X, Y), SGD, low=1, high=0.1)
     bare = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     with pytest.raises(UsageError, match="is not compiled"):
-        range_test(bare, (X, Y), optimizer=SGD)
+        range_test(bare, (X, Y), SGD)
     with pytest.raises(DataError, match="the loss of the first batch is nan"):
-        range_test(linear(), (X * np.nan, Y), optimizer=SGD)
+        range_test(linear(), (X * np.nan, Y), SGD)

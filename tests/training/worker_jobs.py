@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from gatescope.errors import UsageError
 from gatescope.training.distribution import Job
 
 RNG = np.random.default_rng(4)
@@ -74,5 +75,5 @@ def by_keras():
     try:
         model.fit(X, Y, batch_size=8, verbose=0)
     except Exception as error:
-        raise TypeError(f"fit fails: {type(error).__name__}") from error
-    raise TypeError("fit works")
+        raise UsageError("fit fails", type(error).__name__, "") from error
+    raise UsageError("fit works", "", "")

@@ -15,11 +15,15 @@ from gatescope.cli.data import data
 from gatescope.cli.demo import demo
 from gatescope.cli.doctor import doctor
 from gatescope.cli.evaluate import evaluate
+from gatescope.cli.export import export
 from gatescope.cli.learn import learn
+from gatescope.cli.predict import predict
+from gatescope.cli.rate import rate
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
 from gatescope.cli.runs import runs
 from gatescope.cli.studio import studio
+from gatescope.cli.sweep import sweep
 from gatescope.cli.trace import trace
 from gatescope.cli.train import train
 from gatescope.errors import UsageError
@@ -34,9 +38,13 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(caption)
 app.add_typer(train)
+app.add_typer(rate)
+app.add_typer(sweep)
 app.add_typer(recipes)
 app.command()(learn)
 app.command()(evaluate)
+app.command()(predict)
+app.command()(export)
 app.add_typer(data)
 app.command()(catalog)
 app.command()(trace)

@@ -10,15 +10,17 @@ import typer
 
 from gatescope.cli.files import existing
 from gatescope.cli.scores import score_table
-from gatescope.cli.terminal import engine_starting, output, progress_bars
-from gatescope.errors import DataError
+from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
+from gatescope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from gatescope.data.captions import CaptionDataset
 
 Words = Literal["ptb", "unicode"]
 
-data = typer.Typer(name="data", no_args_is_help=True, help="Look at data before training on them.")
+data = typer.Typer(
+    name="data", no_args_is_help=True, help="Get data, and look at them before training on them."
+)
 
 
 @data.command()
@@ -43,6 +45,39 @@ def check(
         found = check_captions(dataset, tokenize=partial(tokenize, words=words), progress=progress)
     output().print(table(check_rows(found), ("what", "found")))
     _tell_score_to_beat(dataset, words)
+
+
+@data.command("get")
+def get_data(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A set; without it they are listed.")
+    ] = None,
+    into: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where it goes; made if it is not there.")
+    ] = Path("data"),
+) -> None:
+    """Download a data set from its origin: checked, resumed where it broke off."""
+    from gatescope.data.origins import ORIGINS, fetch, find
+    from gatescope.report.terminal import table
+
+    if name is None:
+        rows = [
+            (
+                one.name,
+                one.what,
+                one.terms,
+                f"gatescope data get {one.name}" if one.download else one.by_hand,
+            )
+            for one in ORIGINS.values()
+        ]
+        output().print(table(rows, ("", "what", "terms", "how"), whole=1))
+        return
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{str(into)!r} is a file", "a folder", "name another --into")
+    origin = find(name)
+    with progress_bars() as report:
+        path = fetch(name, into, progress=report)
+    typer.echo(f"{origin.what}\nterms: {origin.terms}\n--data {printable(str(path))}")
 
 
 def _tell_score_to_beat(dataset: CaptionDataset, words: Words) -> None:

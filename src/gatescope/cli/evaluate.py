@@ -13,7 +13,7 @@ import typer
 
 from gatescope.cli.files import existing, writable
 from gatescope.cli.scores import score_table
-from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
+from gatescope.cli.terminal import engine_starting, output, printable, progress_bars, spinner
 from gatescope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -22,26 +22,102 @@ if TYPE_CHECKING:
     from gatescope.caption.tokenizer import Words
 
 
+Split = Literal["train", "dev", "test"]
+
+
 def evaluate(
-    captioner: Annotated[
+    run: Annotated[
         Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="The folder of a run or of a bundle.")
     ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Photos with captions; a run's own by default."),
+        typer.Option(
+            metavar="PATH",
+            help="Data of the same form, or photos with captions; a run's own by "
+            "default. Of a network's all are scored, unless --split says that they are its own.",
+        ),
     ] = None,
-    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which photos.")] = "dev",
-    beam: Annotated[int, typer.Option(min=1, max=100, help="Captions followed at a time.")] = 3,
+    split: Annotated[
+        Split | None, typer.Option(help="Which part: test of a network, dev of a captioner.")
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Captions of a captioner followed at a time; 3."),
+    ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where scores and captions are saved.")
+        Path, typer.Option(metavar="FILE", help="Where scores, and captions, are saved.")
     ] = Path("scores.json"),
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A page of a network's curves and mistakes.")
+    ] = None,
     baseline: Annotated[
-        bool, typer.Option(help="Also score the captions of the nearest training photos.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Whether the captions of the nearest training photos are scored, too.",
+        ),
+    ] = None,
 ) -> None:
-    """Score a captioner on photos whose captions are known."""
-    existing(captioner, "the folder of a run or of a bundle")
+    """Score a network on data that it did not learn from, or a captioner on photos."""
+    existing(run, "the folder of a run or of a bundle")
     writable(out)
+    if is_captioner(run):
+        _refuse(html, "--html", "a captioner", "gatescope caption PHOTOS --html FILE")
+        _captioner(run, data, split or "dev", beam or 3, out, baseline=baseline is not False)
+        return
+    _refuse(beam, "--beam", "a network", "leave it out")
+    _refuse(baseline, "--baseline", "a network", "gatescope train NAME compares with baselines")
+    _network(run, data, split, out, html)
+
+
+def is_captioner(folder: Path) -> bool:
+    """Whether a folder is a captioner's bundle, or a run that makes one.
+
+    Args:
+        folder: It exists.
+    """
+    if (folder / "bundle.json").is_file() or (folder / "bundle").is_dir():
+        return True
+    recipe = folder / "recipe.json"
+    # A network's training is asked a configuration, a captioner's a recipe.
+    return recipe.is_file() and b'"config"' not in recipe.read_bytes()
+
+
+def _refuse(given: object, option: str, kind: str, fix: str) -> None:
+    if given is not None:
+        raise UsageError(f"{option} means nothing for {kind}", "the folder of another kind", fix)
+
+
+def _network(
+    run: Path, data: Path | None, split: Split | None, out: Path, html: Path | None
+) -> None:
+    if html is not None:
+        writable(html)
+    if data is not None:
+        existing(data, "data of the form that the network was trained on")
+    with engine_starting():
+        from gatescope.recipes.evaluation import evaluate as score
+        from gatescope.recipes.evaluation_view import evaluation_page, score_rows
+        from gatescope.recipes.kept import open_network
+        from gatescope.report.terminal import table
+    from gatescope.runs.files import atomic_write
+
+    kept = open_network(run)
+    with spinner("Scoring …"):
+        found = score(kept, split=split, path=data)
+    title = printable(f"{found.recipe}: {len(found.part):,} samples, {found.data}")
+    output().print(table(score_rows(found), ("output", "score", "value"), title=title))
+    told = {"run": str(kept.folder), **found.to_dict()}
+    atomic_write(out, json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
+    if html is not None:
+        page = evaluation_page(found, kept.inputs.reader)
+        atomic_write(html, page.encode("utf-8", "replace"))
+    typer.echo("saved in " + printable(" and ".join(str(each) for each in (out, html) if each)))
+
+
+def _captioner(
+    captioner: Path, data: Path | None, split: Split, beam: int, out: Path, *, baseline: bool
+) -> None:
     with engine_starting():
         from gatescope.caption import evaluation
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gatescope.cli.recipes import OWN_COMMANDS, run_lesson
+from gatescope.cli.recipe_group import OWN_COMMANDS
+from gatescope.cli.recipes import run_lesson
 from gatescope.cli.terminal import output
 from gatescope.errors import UsageError
 from gatescope.recipes.lessons import Lesson, lesson, lessons
@@ -26,12 +27,10 @@ def learn(
     begin = 0 if name is None else _place(name, course)
     for place, one in enumerate(course[begin:], begin + 1):
         _tell(one, f"{place} of {len(course)}")
-        guess = (
-            _asked("Your prediction (Enter to skip)") if ask and one.facts.get("Predict") else ""
-        )
-        run_lesson(one, None, ())
-        if guess:
-            typer.echo(f"You predicted: {guess}")
+        if any(one.takes.values()):
+            typer.echo(f"To run it: gatescope train {one.name} --data PATH\n")
+        else:
+            _run(one, ask=ask)
         if place < len(course) and ask:
             following = course[place]
             if (
@@ -39,6 +38,13 @@ def learn(
                 == "q"
             ):
                 return
+
+
+def _run(one: Lesson, *, ask: bool) -> None:
+    guess = _asked("Your prediction (Enter to skip)") if ask and one.facts.get("Predict") else ""
+    run_lesson(one, None, ())
+    if guess:
+        typer.echo(f"You predicted: {guess}")
 
 
 def _place(name: str, course: Sequence[Lesson]) -> int:

@@ -3,55 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from gatescope.cli.files import existing
-from gatescope.cli.recipes import own_recipe, recipe_command, recipe_names
+from gatescope.cli.recipe_group import (
+    FOLDER,
+    SETTINGS,
+    VARIANT,
+    Option,
+    Work,
+    check_folder,
+    group_of,
+)
+from gatescope.cli.recipes import run_lesson
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
-from gatescope.errors import UsageError, nearest
-from gatescope.recipes.lessons import lesson
 
-
-class RecipeOrFile(TyperGroup):
-    """Commands of their own, recipes by name, and what ends in `.py`: recipes of the user's.
-
-    Recipes are read when they are asked for, not when the command line is put together.
-    """
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Recipes in their order, then commands of their own."""
-        return [*recipe_names(), *super().list_commands(ctx)]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a recipe or a file; None where there is none."""
-        if cmd_name.endswith(".py"):
-            return recipe_command(own_recipe(Path(cmd_name)))
-        if cmd_name in recipe_names():
-            return recipe_command(lesson(cmd_name))
-        return super().get_command(ctx, cmd_name)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that was typed.
-
-        Raises:
-            UsageError: There is none, neither a recipe nor one of its own.
-        """
-        known = self.list_commands(ctx)
-        if args[0] in known or args[0].endswith(".py"):
-            return super().resolve_command(ctx, args)
-        raise UsageError(
-            f"there is nothing to train called {args[0]!r}",
-            f"one of {', '.join(known)}, or a recipe's file",
-            nearest(args[0], known) or "gatescope recipes lists the recipes",
-        )
-
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped.")]
+_WORKERS = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Train by so many processes, here or, where TF_CONFIG is set, on its machines.",
+    ),
+]
+_OPTIONS = {
+    "folder": FOLDER, "settings": SETTINGS, "variant": VARIANT,
+    "resume": Option(ResumeOption, False), "workers": Option(_WORKERS, None),
+}  # fmt: skip
 
 train = typer.Typer(
     name="train",
-    cls=RecipeOrFile,
+    cls=group_of(Work("train", run_lesson, _OPTIONS)),
     no_args_is_help=True,
     help="Train a recipe by its name, a copy of one by its file, or a captioner of your own.",
 )
@@ -67,7 +52,6 @@ SetOption = Annotated[
         help="Change a setting of the recipe, such as training.batch_size=32. May be repeated.",
     ),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped.")]
 
 
 @train.command("caption")
@@ -90,7 +74,7 @@ def train_caption(
 ) -> None:
     """Train a captioner on photos with captions; each stage leaves its best in DIR/bundle."""
     existing(data, "a folder of photos with captions, or its caption file")
-    _check_run(run)
+    check_folder(run)
     _check_start(start)
     with engine_starting():
         from gatescope.caption.bundle import SHIPPED
@@ -106,7 +90,7 @@ def train_caption(
 @train.command("scenes")
 def train_scenes(run: RunOption, settings: SetOption = None, resume: ResumeOption = False) -> None:
     """Train a captioner on generated scenes, where what is right is known exactly."""
-    _check_run(run)
+    check_folder(run)
     with engine_starting():
         from gatescope.recipes import scenes
         from gatescope.recipes.settings import override
@@ -124,7 +108,7 @@ def train_regions(
 ) -> None:
     """Train a region proposal network, to be named in --set proposals=DIR for a captioner."""
     existing(data, "a COCO instances file, or the folder it is in")
-    _check_run(run)
+    check_folder(run)
     with engine_starting():
         from gatescope.recipes.settings import override
         from gatescope.training import regions
@@ -132,11 +116,6 @@ def train_regions(
     with progress_bars() as report:
         regions.train_regions(data, run, chosen, progress=report)
     typer.echo(f"proposal network in {printable(str(run))}")
-
-
-def _check_run(run: Path) -> None:
-    if run.exists() and not run.is_dir():
-        raise UsageError(f"{str(run)!r} is a file", "a folder for the run", "name another --run")
 
 
 def _check_start(start: str | None) -> None:

@@ -1,20 +1,38 @@
-"""The files of a folder or a zip, read one by one; a zip is never unpacked to disk."""
+"""The files of a folder, a zip or a tar, read one by one; none is unpacked as files to disk."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import stat
+import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
 from gatescope.errors import DataError
 
 # Far above any photo or sound that is trained on; a small zip can hold a file of any size.
 MAX_BYTES = 256_000_000
 
+# Of a tar as a whole, unpacked: more than any data set that a machine like this could train on.
+MAX_TAR_BYTES = 64_000_000_000
+
+_BLOCK = 1 << 20
+_PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open),
+)  # fmt: skip
+"""What unpacks a file, by how it begins."""
+_DAMAGED = (
+    OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, tarfile.TarError,
+    lzma.LZMAError,
+)  # fmt: skip
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -46,7 +64,7 @@ class Archive:
         """
         try:
             return self.read_bytes(name)
-        except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as cause:
+        except _DAMAGED as cause:
             raise DataError(
                 f"{name!r} in {self.name} cannot be read: {cause}",
                 "a whole file that is not encrypted",
@@ -55,13 +73,16 @@ class Archive:
 
 
 def open_archive(path: str | os.PathLike[str]) -> Archive:
-    """Opens a folder or a zip.
+    """Opens a folder, a zip or a tar.
+
+    A tar that is compressed (gzip, bzip2, xz) is unpacked into one temporary file, which has no
+    name and goes with the process, for only so its files can be reached in any order.
 
     Args:
         path: The folder or the file.
 
     Raises:
-        DataError: There is no such path, it is neither, or it is damaged.
+        DataError: There is no such path, it is none of them, or it is damaged.
 
     Example:
         >>> open_archive("faces.zip").names[0]
@@ -71,13 +92,15 @@ def open_archive(path: str | os.PathLike[str]) -> Archive:
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise DataError(f"there is no {str(path)!r}", "a folder or a zip", "check the path")
+        raise DataError(f"there is no {str(path)!r}", "a folder, a zip or a tar", "check the path")
     try:
-        return _zip(path, zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as cause:
+        if zipfile.is_zipfile(path):
+            return _zip(path, zipfile.ZipFile(path))
+        return _tar(path, cast("IO[bytes]", _unpacked(path)))
+    except _DAMAGED as cause:
         raise DataError(
-            f"{str(path)!r} is no zip, or a damaged one: {cause}",
-            "a folder or a zip",
+            f"{str(path)!r} is no zip or tar, or a damaged one: {cause}",
+            "a folder, a zip or a tar",
             "download it again, or unpack it and name the folder",
         ) from cause
 
@@ -122,12 +145,58 @@ def _zip(path: Path, packed: zipfile.ZipFile) -> Archive:
     return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read)
 
 
+def _unpacked(path: Path) -> Any:
+    """A file that can be read at any place: the file itself, or what is in it, compressed."""
+    with path.open("rb") as file:
+        begins = file.read(max(len(sign) for sign, _ in _PACKED))
+    opener = next((opener for sign, opener in _PACKED if begins.startswith(sign)), None)
+    if opener is None:
+        return path.open("rb")
+    plain = tempfile.TemporaryFile()  # noqa: SIM115 (it stays open as long as what is read of it)
+    with opener(path) as packed:
+        while block := packed.read(_BLOCK):
+            plain.write(block)
+            if plain.tell() > MAX_TAR_BYTES:
+                raise OSError(f"it has more than {MAX_TAR_BYTES:,} bytes unpacked")
+    plain.flush()
+    plain.seek(0)
+    return plain
+
+
+def _tar(path: Path, plain: IO[bytes]) -> Archive:
+    with tarfile.open(fileobj=plain, mode="r:") as packed:
+        members = {
+            info.name.removeprefix("./"): info
+            for info in packed
+            if not info.isdir() and not any(map(_is_junk, PurePosixPath(info.name).parts))
+        }
+    # Links, devices, and files with holes are no data.
+    inside = [
+        name
+        for name, info in members.items()
+        if info.isreg() and not info.issparse() and not _name_leaves(name)
+    ]
+
+    def read(name: str) -> bytes:
+        info = members[name]
+        _check_size(info.size)
+        content = os.pread(plain.fileno(), info.size, info.offset_data)
+        if len(content) < info.size:
+            raise EOFError(f"it ends after {len(content):,} of {info.size:,} bytes")
+        return content
+
+    skipped = sorted(members.keys() - set(inside))
+    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read)
+
+
 def _leaves(name: str, info: zipfile.ZipInfo) -> bool:
     """Whether a member is a link, or its name leads out of where it would be unpacked."""
+    return stat.S_ISLNK(info.external_attr >> 16) or _name_leaves(name)
+
+
+def _name_leaves(name: str) -> bool:
     path = PurePosixPath(name)
-    has_drive = ":" in path.parts[0]
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return is_link or has_drive or path.is_absolute() or ".." in path.parts
+    return ":" in path.parts[0] or path.is_absolute() or ".." in path.parts
 
 
 def _is_junk(name: str) -> bool:

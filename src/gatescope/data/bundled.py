@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from sklearn import datasets as sklearn_data
 
-from gatescope.data.datasets import Array, Dataset, Field, Part, Source, split, standardized
+from gatescope.data.datasets import (
+    Array,
+    Dataset,
+    Field,
+    Part,
+    Source,
+    numbers_reader,
+    split,
+    standardized,
+)
+from gatescope.data.images import ImagesReader
+from gatescope.data.reader import Reader
 from gatescope.data.splits import SplitConfig
 
 Table = Literal["iris", "wine", "breast_cancer", "diabetes"]
@@ -52,31 +64,39 @@ _ABOUT = {
     "digits": "UCI optical digits, test set, as scikit-learn ships it (CC BY 4.0)",
 }
 _MADE = "made here"
+_AS_IT_IS = (np.zeros(1), np.ones(1))
+_INK = 16  # of a pixel that is all of a digit
 _FAR = 8  # deviations by which an outlier is moved
 
 
 def _digits(asked: Bundled) -> Dataset:
     found = sklearn_data.load_digits()
-    pixels = (found.images / 16).astype(np.float32)
-    images = pixels.reshape(len(pixels), -1) if asked.flat else pixels[..., None]
     names = tuple(map(str, found.target_names))
-    return _classified(asked, images, found.target, names, "image", "digit", ())
+    if asked.flat:
+        columns = tuple(map(str, found.feature_names))
+        scale = np.zeros(1), np.full(1, float(_INK))
+        return _classified(asked, found.data, found.target, names, "digit", columns, scale)
+    reader = ImagesReader(height=8, width=8, channels=1, white=_INK)
+    images = reader.finish(found.images[..., None])
+    field = Field("image", "image", images.shape[1:])
+    return _labelled(asked, images, found.target, names, "digit", field, reader)
 
 
 def _table(asked: Bundled) -> Dataset:
     found = getattr(sklearn_data, f"load_{asked.name}")()
     columns = tuple(map(str, found.feature_names))
-    numbers = found.data.astype(np.float32)
     if asked.name == "diabetes":
-        return _measured(asked, numbers, found.target.astype(np.float32), columns)
+        return _measured(asked, found.data, found.target.astype(np.float32), columns)
     names = tuple(map(str, found.target_names))
-    return _classified(asked, numbers, found.target, names, "numbers", "class", columns)
+    data = _classified(asked, found.data, found.target, names, "class", columns, _AS_IT_IS)
+    return standardized(data, "numbers") if asked.scaled else data
 
 
 def _points(asked: Bundled) -> Dataset:
     points, side = _SHAPES[str(asked.name)](asked.samples, asked.noise, asked.seed)
     names, columns = ("first", "second"), ("x", "y")
-    return _classified(asked, points.astype(np.float32), side, names, "numbers", "side", columns)
+    data = _classified(asked, points, side, names, "side", columns, _AS_IT_IS)
+    return standardized(data, "numbers") if asked.scaled else data
 
 
 def _shares(asked: Bundled) -> SplitConfig:
@@ -84,25 +104,33 @@ def _shares(asked: Bundled) -> SplitConfig:
 
 
 def _classified(
-    asked: Bundled, x: Array, y: Array, names: tuple[str, ...], kind: Any, target: str,
-    columns: tuple[str, ...],
+    asked: Bundled, x: Array, y: Array, names: tuple[str, ...], target: str,
+    columns: tuple[str, ...], scale: tuple[Array, Array],
 ) -> Dataset:  # fmt: skip
-    kind = "numbers" if x.ndim == 2 else kind
+    reader = numbers_reader("numbers", columns, *scale)
+    numbers = reader.scaled(x.astype(np.float32))
+    field = Field("numbers", "numbers", numbers.shape[1:], columns=columns)
+    return _labelled(asked, numbers, y, names, target, field, reader)
+
+
+def _labelled(
+    asked: Bundled, x: Array, y: Array, names: tuple[str, ...], target: str, field: Field,
+    reader: Reader,
+) -> Dataset:  # fmt: skip
     labels = y.astype(np.int32)
-    parts = split(Part({kind: x}, {target: labels}), _shares(asked), labels)
-    fields = Field(kind, kind, x.shape[1:], columns=columns)
+    parts = split(Part({field.name: x}, {target: labels}), _shares(asked), labels)
     wanted = Field(target, "binary" if len(names) == 2 else "classes", (), names)
-    data = Dataset((fields,), (wanted,), *parts, _ABOUT.get(str(asked.name), _MADE))
-    return standardized(data, kind) if asked.scaled and columns else data
+    source = _ABOUT.get(str(asked.name), _MADE)
+    return Dataset((field,), (wanted,), *parts, source, reader=reader)
 
 
 def _measured(asked: Bundled, x: Array, y: Array, columns: tuple[str, ...]) -> Dataset:
-    whole = Part({"numbers": x}, {"progression": y})
-    train, dev, test = split(whole, _shares(asked), np.zeros(len(y), np.int64))
+    reader = numbers_reader("numbers", columns, *_AS_IT_IS)
+    whole = Part({"numbers": reader.scaled(x.astype(np.float32))}, {"progression": y})
+    parts = split(whole, _shares(asked), np.zeros(len(y), np.int64))
     fields = Field("numbers", "numbers", x.shape[1:], columns=columns)
     wanted = Field("progression", "number")
-    source = _ABOUT[str(asked.name)]
-    data = Dataset((fields,), (wanted,), train, dev, test, source)
+    data = Dataset((fields,), (wanted,), *parts, _ABOUT[str(asked.name)], reader=reader)
     data = standardized(data, "numbers", "progression") if asked.scaled else data
     return _with_outliers(data, asked) if asked.outliers else data
 
@@ -114,7 +142,7 @@ def _with_outliers(data: Dataset, asked: Bundled) -> Dataset:
     chosen = np.random.default_rng(asked.seed).random(len(y)) < asked.outliers
     y[chosen] += _FAR * y.std()
     train = Part(data.train.x, {target.name: y})
-    return Dataset(data.inputs, data.targets, train, data.dev, data.test, data.source)
+    return replace(data, train=train)
 
 
 def _circles(samples: int, noise: float, seed: int) -> tuple[Array, Array]:

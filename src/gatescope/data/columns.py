@@ -48,9 +48,12 @@ def to_numbers(cells: Sequence[str], decimal: Literal[".", ","]) -> NDArray[np.f
     Raises:
         ValueError: A cell is no number; see `number_of`.
     """
+    if decimal == ".":
+        with suppress(ValueError):  # a missing value, or thousands, or no number
+            return np.array(cells, np.float64)
     texts = ["nan" if is_missing(cell) else cell for cell in cells]
     if decimal == ".":
-        with suppress(ValueError):  # thousands, or no number
+        with suppress(ValueError):
             return np.array(texts, np.float64)
     return np.array([number_of(text, decimal) for text in texts], np.float64)
 
@@ -153,12 +156,18 @@ class ColumnSurvey:
             cells: Text without white space at its ends.
             lines: Their lines in the file.
         """
-        rows = zip(lines, cells, strict=True)
-        present = [(line, cell) for line, cell in rows if not is_missing(cell)]
+        present = self._present(cells, lines)
         self.missing += len(cells) - len(present)
         self.values += len(present)
         self._count([cell for _, cell in present])
         self._add_numbers(present)
+
+    def _present(self, cells: Sequence[str], lines: Sequence[int]) -> list[tuple[int, str]]:
+        """The cells that hold values, and their lines."""
+        rows = zip(lines, cells, strict=True)
+        if _MISSING.isdisjoint(map(str.lower, set(cells))):
+            return list(rows)
+        return [(line, cell) for line, cell in rows if not is_missing(cell)]
 
     def _count(self, values: list[str]) -> None:
         if self.counts is not None:

@@ -102,8 +102,8 @@ class CsvFile:
         rows = _rows_of(sample, self._dialect)
         if not rows:
             raise _empty(self.name)
-        self._has_header = _is_header(rows[0], rows[1:])
-        self.columns = _names(rows[0] if self._has_header else [""] * len(rows[0]))
+        self.has_header = _is_header(rows[0], rows[1:])
+        self.columns = _names(rows[0] if self.has_header else [""] * len(rows[0]))
 
     def chunks(self) -> Iterator[Chunk]:
         """Reads the file from its start.
@@ -116,7 +116,7 @@ class CsvFile:
                 or the text is in another encoding. The message names the line.
         """
         rows = self._rows()
-        for _ in range(self._has_header):
+        for _ in range(self.has_header):
             next(rows)
         while part := list(islice(rows, CHUNK)):
             lines, cells = zip(*part, strict=True)
@@ -127,7 +127,7 @@ class CsvFile:
             reader = csv.reader(file, self._dialect)
             try:
                 for row in reader:
-                    cells = [cell.strip() for cell in row]
+                    cells = list(map(str.strip, row))
                     if any(cells):
                         yield reader.line_num, self._fitted(cells, reader.line_num)
             except csv.Error as cause:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from gatescope.data.reader import NumbersReader, Reader
 from gatescope.data.splits import SPLITS, Split, SplitConfig, split_index, split_samples
+
+if TYPE_CHECKING:
+    from gatescope.data.streams import Streamed
 
 Array = NDArray[Any]
 Kind = Literal["numbers", "image", "text", "sequence", "category", "number", "binary", "classes"]
@@ -41,6 +45,11 @@ class Field:
     mean: float = 0.0
     deviation: float = 1.0
 
+    @property
+    def is_number(self) -> bool:
+        """Whether a target is measured, not told apart."""
+        return self.kind in ("number", "numbers")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -67,6 +76,9 @@ class Part:
 class Dataset:
     """Data of a network.
 
+    Data that are too large for memory are `streamed`, and the parts are samples of theirs, for
+    whatever has to look at arrays: pictures and simple models.
+
     Args:
         inputs: What goes in.
         targets: What is to come out.
@@ -75,6 +87,9 @@ class Dataset:
         test: What it is judged by, once.
         source: Where it comes from, and under which terms.
         notes: What should be known of it, each a sentence.
+        streamed: Where all of it comes from, in batches; None where the parts are all.
+        reader: Makes `x` of new inputs, as it made that of the parts; None where inputs are
+            arrays alone.
     """
 
     inputs: tuple[Field, ...]
@@ -84,6 +99,8 @@ class Dataset:
     test: Part
     source: str
     notes: tuple[str, ...] = ()
+    streamed: Streamed | None = None
+    reader: Reader | None = None
 
     def part(self, split: Split) -> Part:
         """The samples of a split.
@@ -109,6 +126,12 @@ class Source(BaseModel, ABC):
     def load(self) -> Dataset:
         """The data, split."""
         return self._loaded
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Another process, which it is sent to, loads its data itself."""
+        state = super().__getstate__()
+        held = {name: state["__dict__"][name] for name in type(self).model_fields}
+        return {**state, "__dict__": held}
 
     @abstractmethod
     def _read(self) -> Dataset:
@@ -136,16 +159,58 @@ def standardized(data: Dataset, *names: str) -> Dataset:
 
     Args:
         data: The data.
-        *names: Of inputs and targets; a column that never changes stays 0.
+        *names: Of inputs, which are columns of numbers, and of targets, which are a number; a
+            column that never changes stays 0.
     """
-    parts = [data.train, data.dev, data.test]
     for name in names:
-        side = "x" if name in data.train.x else "y"
-        known = getattr(data.train, side)[name]
-        mean, spread = known.mean(0, keepdims=True), known.std(0, keepdims=True)
-        spread = np.where(spread > 0, spread, 1)
-        for place, part in enumerate(parts):
-            held = getattr(part, side)
-            scaled = ((held[name] - mean) / spread).astype(np.float32)
-            parts[place] = replace(part, **{side: {**held, name: scaled}})
-    return replace(data, train=parts[0], dev=parts[1], test=parts[2])
+        data = _input_scaled(data, name) if name in data.train.x else _target_scaled(data, name)
+    return data
+
+
+def _input_scaled(data: Dataset, name: str) -> Dataset:
+    columns = next(field.columns for field in data.inputs if field.name == name)
+    reader = numbers_reader(name, columns, *_scale(data.train.x[name]))
+    kept = reader if len(data.inputs) == 1 else data.reader
+    return replace(_changed(data, "x", name, reader.scaled), reader=kept)
+
+
+def _target_scaled(data: Dataset, name: str) -> Dataset:
+    mean, deviation = _scale(data.train.y[name])
+    data = _changed(data, "y", name, lambda y: ((y - mean) / deviation).astype(np.float32))
+    (field,) = (each for each in data.targets if each.name == name)
+    scaled = replace(field, mean=float(mean.item()), deviation=float(deviation.item()))
+    targets = tuple(scaled if each is field else each for each in data.targets)
+    return replace(data, targets=targets)
+
+
+def numbers_reader(
+    name: str, columns: Sequence[str], mean: Array, deviation: Array
+) -> NumbersReader:
+    """The reader of columns of numbers.
+
+    Args:
+        name: Of the input.
+        columns: Their names.
+        mean: What is subtracted from each.
+        deviation: What each is divided by then.
+    """
+    shape = (len(columns),)
+    means, deviations = (np.broadcast_to(one, shape).tolist() for one in (mean, deviation))
+    return NumbersReader(
+        input=name, names=tuple(columns), mean=tuple(means), deviation=tuple(deviations)
+    )
+
+
+def _scale(known: Array) -> tuple[Array, Array]:
+    spread = known.std(0)
+    return known.mean(0), np.where(spread > 0, spread, np.ones_like(spread))
+
+
+def _changed(data: Dataset, side: str, name: str, change: Callable[[Array], Array]) -> Dataset:
+    """The same data, one array of each part changed."""
+
+    def of(part: Part) -> Part:
+        held = getattr(part, side)
+        return replace(part, **{side: {**held, name: change(held[name])}})
+
+    return replace(data, train=of(data.train), dev=of(data.dev), test=of(data.test))

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatescope.data.columns import is_missing, to_days, to_numbers
 from gatescope.data.moments import Moments
-from gatescope.data.words import Vocabulary, VocabularyFit
+from gatescope.data.reader import Arrays, Rows, RowsReader, column_of, described, unscaled
+from gatescope.data.words import Vocabulary, VocabularyFit, words_of
 
 NUMBERS = "numbers"
 MISSING = "missing"
 UNSEEN = 0
 
 CellColumns = Mapping[str, Sequence[str]]
+Decimal = Literal[".", ","]
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,19 @@ class Plan:
     dates: Mapping[str, str]
     categories: tuple[str, ...]
     texts: tuple[str, ...]
-    decimal: Literal[".", ","]
+    decimal: Decimal
     tokens: int
 
     def read_numbers(self, cells: CellColumns) -> NDArray[np.float64]:
         """Numbers as they are written, of shape `(rows, numbers)`; NaN where one is missing."""
-        read = [self._numbers(name, cells[name]) for name in self.numbers]
+        read = [self.reading(name)(cells[name], self.decimal) for name in self.numbers]
         return np.stack(read, axis=1) if read else np.zeros((_rows(cells), 0))
 
-    def _numbers(self, name: str, cells: Sequence[str]) -> NDArray[np.float64]:
+    def reading(self, name: str) -> Callable[[Sequence[str], Decimal], NDArray[np.float64]]:
+        """What makes numbers of a column's cells, given what stands before decimals."""
         if name in self.dates:
-            return to_days(cells, self.dates[name])
-        return to_numbers(cells, self.decimal)
+            return lambda cells, decimal: to_days(cells, self.dates[name])
+        return to_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,101 @@ class Encoder:
         scaled = np.nan_to_num((numbers - self.mean) / self.deviation, nan=0.0)
         flags = np.isnan(numbers[:, self.flagged])
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)
+
+
+class TableReader(RowsReader):
+    """An encoder as plain data.
+
+    Categories that training did not have become the first index, as in training those of other
+    parts; missing numbers become the mean.
+
+    Args:
+        plan: How columns are read.
+        mean: Of each number.
+        deviation: Of each number; 1 where it did not vary.
+        flagged: Places of numbers that have a second column, which says whether they are missing.
+        categories: For each input of categories its column and categories, from index 1 on.
+        texts: For each input of text its column, words and length.
+    """
+
+    kind: Literal["table"] = "table"
+    plan: Plan
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    flagged: tuple[int, ...]
+    categories: Mapping[str, tuple[str, tuple[str, ...]]]
+    texts: Mapping[str, tuple[str, tuple[str, ...], int]]
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Self:
+        """What an encoder knows.
+
+        Args:
+            encoder: Learned from training rows.
+        """
+        return cls(
+            plan=encoder.plan,
+            mean=tuple(encoder.mean.tolist()),
+            deviation=tuple(encoder.deviation.tolist()),
+            flagged=tuple(encoder.flagged.tolist()),
+            categories=encoder.categories,
+            texts={
+                name: (column, vocabulary.words, vocabulary.length)
+                for name, (column, vocabulary) in encoder.texts.items()
+            },
+        )
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder."""
+        return Encoder(
+            self.plan,
+            np.array(self.mean),
+            np.array(self.deviation),
+            np.array(self.flagged, np.intp),
+            self.categories,
+            {
+                name: (column, Vocabulary(words, length))
+                for name, (column, words, length) in self.texts.items()
+            },
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the table that are read."""
+        categories = (column for column, _ in self.categories.values())
+        texts = (column for column, _, _ in self.texts.values())
+        return (*self.plan.numbers, *categories, *texts)
+
+    def read(self, given: Rows) -> Arrays:
+        cells = given.of(self.columns)
+        plan = replace(self.plan, decimal=given.decimal)
+        for name in plan.numbers:
+            column_of(plan.reading(name), cells[name], name, given)
+        return replace(self.encoder, plan=plan).encode(cells)
+
+    def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
+        count = len(next(iter(x.values())))
+        rows: list[list[tuple[str, object]]] = [[] for _ in range(count)]
+        for name, (column, categories) in self.categories.items():
+            known = ("(unseen)", *categories)
+            for row, index in zip(rows, x[name].tolist(), strict=True):
+                row.append((column, known[index]))
+        for name, (column, words, _) in self.texts.items():
+            for row, ids in zip(rows, x[name].tolist(), strict=True):
+                row.append((column, words_of(ids, words)))
+        return [described([*self._numbers(x, place), *rest]) for place, rest in enumerate(rows)]
+
+    def _numbers(self, x: Mapping[str, NDArray[Any]], row: int) -> list[tuple[str, object]]:
+        names = self.plan.numbers
+        if not names:
+            return []
+        scaled = x[NUMBERS][row]
+        (values,) = unscaled(scaled[None, : len(names)], self.mean, self.deviation)
+        told: list[object] = values.tolist()
+        for place, flag in zip(self.flagged, scaled[len(names) :].tolist(), strict=True):
+            told[place] = MISSING if flag else told[place]
+        return list(zip(names, told, strict=True))
 
 
 def _indices(cells: Sequence[str], categories: tuple[str, ...]) -> NDArray[np.int32]:

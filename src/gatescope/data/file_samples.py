@@ -7,18 +7,21 @@ beforehand. What they gave is kept where it is small enough; otherwise each epoc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from gatescope.data.archive import Archive, without_common_folders
 from gatescope.data.caption_files import SPLIT_NAMES
+from gatescope.data.reader import Arrays, RawFile, Reader
 from gatescope.data.splits import (
     SPLITS,
     Split,
@@ -30,15 +33,59 @@ from gatescope.data.splits import (
     split_index,
     split_samples,
 )
-from gatescope.data.streams import Streamed, batches
+from gatescope.data.streams import Numbered, Spec
 from gatescope.errors import DataError, UsageError
 
-_KEPT_BYTES = 512_000_000
+_KEPT_BYTES = 256_000_000
 _TOGETHER = 128  # files decoded at a time
 _THREADS = 4
 
 Decode = Callable[[str, bytes], NDArray[Any]]
-Finish = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+class FileReader(Reader):
+    """A reader of files, each decoded by itself."""
+
+    input: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def decode(self, name: str, content: bytes) -> NDArray[Any]:
+        """An array of one file; all are of the same shape.
+
+        Args:
+            name: What messages call it.
+            content: Its bytes.
+
+        Raises:
+            DataError: It cannot be used.
+        """
+
+    @abstractmethod
+    def finish(self, decoded: NDArray[Any]) -> NDArray[Any]:
+        """What is done to decoded files before a network gets them.
+
+        Args:
+            decoded: Of shape `(files, ...)`.
+        """
+
+    @abstractmethod
+    def picture(self, sample: NDArray[Any]) -> NDArray[np.uint8]:
+        """A sample to look at.
+
+        Args:
+            sample: As the network gets it.
+
+        Returns:
+            Of shape `(height, width, 3)`.
+        """
+
+    def read(self, given: Sequence[RawFile]) -> Arrays:
+        decoded = np.stack([self.decode(one.name, one.content) for one in given])
+        return {self.input: self.finish(decoded)}
+
+    def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
+        return [""] * len(x[self.input])
 
 
 class FileRules(BaseModel):
@@ -51,6 +98,8 @@ class FileRules(BaseModel):
             where the outermost folder is.
         group: One whose first group is what the file belongs to (a person, a speaker); `None`
             where files stand for themselves. No group is in two splits.
+        unseen_classes: Whether each class is in one split alone, as where people are to be told
+            apart of whom no image was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +107,7 @@ class FileRules(BaseModel):
     split: SplitConfig
     label: str | None = None
     group: str | None = None
+    unseen_classes: bool = False
 
     @field_validator("label", "group")
     @classmethod
@@ -68,6 +118,12 @@ class FileRules(BaseModel):
         except re.error as cause:
             raise ValueError(f"{rule!r} is no regular expression: {cause}") from cause
         return rule
+
+    @model_validator(mode="after")
+    def _splits_by_one_thing(self) -> Self:
+        if self.unseen_classes and self.group is not None:
+            raise ValueError("with unseen_classes a class is its own group: leave group out")
+        return self
 
 
 @dataclass(frozen=True)
@@ -84,7 +140,7 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, eq=False)
-class FileSamples(Streamed):
+class FileSamples(Numbered):
     """Files with labels, split and ready for training.
 
     Args:
@@ -95,7 +151,7 @@ class FileSamples(Streamed):
         unreadable: Files that were left out since they cannot be read.
         notes: What should be known, each a sentence.
         decode_files: Decodes files: float or integer of shape `(files, ...)`.
-        finish: What is done to decoded files before training gets them.
+        reader: What makes arrays of files.
         kept: All files decoded; `None` where they are decoded when they are needed.
     """
 
@@ -106,24 +162,8 @@ class FileSamples(Streamed):
     unreadable: tuple[UnreadableFile, ...]
     notes: tuple[str, ...]
     decode_files: Callable[[Sequence[str]], NDArray[Any]]
-    finish: Finish
+    reader: FileReader
     kept: NDArray[Any] | None
-
-    def arrays(self, split: Split) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """All samples of a split at once; for sets that fit into memory.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            The samples, `(files, ...)`, and their labels, `(files,)`.
-
-        Raises:
-            UsageError: There is no such split, or it has no files.
-        """
-        rows = self._rows(split)
-        samples = [part for part, _ in self._parts(rows, _TOGETHER)]
-        return np.concatenate(samples), self.labels[rows]
 
     def _rows(self, split: Split) -> NDArray[np.intp]:
         rows = self.splits.rows(split)
@@ -136,22 +176,20 @@ class FileSamples(Streamed):
             f"give {split} a share, say {split}=0.1",
         )
 
-    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
-        sample = self.finish(self._decoded(rows[:1]))
-        spec = (
+    @property
+    def _total(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def element_spec(self) -> Spec:
+        sample = self.reader.finish(self._decoded(np.arange(1)))
+        return (
             tf.TensorSpec((None, *sample.shape[1:]), sample.dtype),
             tf.TensorSpec((None,), tf.int32),
         )
-        return batches(
-            lambda: self._parts(rows, batch_size), spec, batch_size=batch_size, count=len(rows)
-        )
 
-    def _parts(
-        self, rows: NDArray[np.intp], size: int
-    ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            yield self.finish(self._decoded(some)), self.labels[some]
+    def _part(self, rows: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        return self.reader.finish(self._decoded(rows)), self.labels[rows]
 
     def _decoded(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         if self.kept is not None:
@@ -160,7 +198,11 @@ class FileSamples(Streamed):
 
 
 def load_files(
-    archive: Archive, names: Sequence[str], rules: FileRules, decode: Decode, finish: Finish
+    archive: Archive,
+    names: Sequence[str],
+    rules: FileRules,
+    reader: FileReader,
+    decode: Decode | None = None,
 ) -> FileSamples:
     """Labels, decodes and splits files.
 
@@ -168,15 +210,15 @@ def load_files(
         archive: Where they are.
         names: Which of its files are samples.
         rules: How names tell labels, groups and splits.
-        decode: Makes an array of a file, given its name and bytes; all of the same shape. It
-            raises a `DataError` for a file that cannot be used.
-        finish: What is done to decoded files `(files, ...)` before training gets them.
+        reader: Makes arrays of files.
+        decode: In the place of the reader's, for who wants to look at what it gives.
 
     Raises:
         DataError: There is no file, none that can be read, one without a label or group, one
             label only, or too few for the splits.
     """
-    labelled = _labelled(archive, names, rules)
+    decode = decode or reader.decode
+    labelled = labels_by_name(archive, names, rules)
     readable, kept, unreadable = _examined(archive, list(labelled), decode)
     if not readable:
         raise DataError(
@@ -193,35 +235,52 @@ def load_files(
             "add files of another class, or say how names tell the label: label='...'",
         )
     labels = np.array([classes.index(labelled[name].label) for name in readable], np.int32)
-    splits = _splits([labelled[name] for name in readable], labels, rules.split)
+    splits = _splits([labelled[name] for name in readable], labels, rules, classes)
 
     def decode_files(some: Sequence[str]) -> NDArray[Any]:
         with ThreadPoolExecutor(_THREADS) as pool:
             return np.stack(list(pool.map(lambda name: decode(name, archive.read(name)), some)))
 
+    absent = () if rules.unseen_classes else absent_notes(splits.counts, classes)
     return FileSamples(
         classes=classes,
         names=tuple(readable),
         labels=labels,
         splits=splits,
         unreadable=tuple(unreadable),
-        notes=(*_notes(archive, unreadable, len(labelled)), *absent_notes(splits.counts, classes)),
+        notes=(*_notes(archive, unreadable, len(labelled)), *absent),
         decode_files=decode_files,
-        finish=finish,
+        reader=reader,
         kept=kept,
     )
 
 
 @dataclass(frozen=True)
-class _Named:
-    """What a file's name says."""
+class Named:
+    """What a file's name says.
+
+    Args:
+        label: Its class.
+        group: What it belongs to, if that is asked for.
+        split: The split that its folder names.
+    """
 
     label: str
     group: str | None
     split: Split | None
 
 
-def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, _Named]:
+def labels_by_name(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[str, Named]:
+    """What the names of files say.
+
+    Args:
+        archive: Where they are.
+        names: Which of its files are samples.
+        rules: How names tell labels, groups and splits.
+
+    Raises:
+        DataError: There is no file, or one without a label or group.
+    """
     if not names:
         raise DataError(
             f"{archive.name} has no file of this kind",
@@ -239,7 +298,7 @@ def _labelled(archive: Archive, names: Sequence[str], rules: FileRules) -> dict[
         )
         group = _found(rules.group, name, "group") if rules.group else None
         split = split_named(folder) if by_split else None
-        labelled[name] = _Named(label, group, split)
+        labelled[name] = Named(label, group, split)
     return labelled
 
 
@@ -293,27 +352,51 @@ def _examined(
                     unreadable.append(result)
                     continue
                 readable.append(name)
+                if result.nbytes * len(names) > _KEPT_BYTES:
+                    kept = None
                 if kept is not None:
                     kept.append(result)
-                if result.nbytes * len(readable) > _KEPT_BYTES:
-                    kept = None
     return readable, np.stack(kept) if kept else None, unreadable
 
 
-def _splits(named: list[_Named], labels: NDArray[np.int32], config: SplitConfig) -> Splits:
-    groups = [file.group for file in named] if named[0].group is not None else None
+def _splits(
+    named: list[Named], labels: NDArray[np.int32], rules: FileRules, classes: Sequence[str]
+) -> Splits:
+    config, count = rules.split, len(classes)
+    groups: list[Any] | None = None
+    spread = labels
+    if rules.unseen_classes:
+        # A class that is whole in one split cannot be in the same share in all of them.
+        groups, spread = labels.tolist(), np.zeros_like(labels)
+    elif named[0].group is not None:
+        groups = [file.group for file in named]
     if named[0].split is None:
-        return split_samples(labels, config, groups=groups)
+        of = split_samples(spread, config, groups=groups).of
+        return Splits(of, count_labels(of, labels, count))
     of = np.array([split_index(str(file.split)) for file in named], np.uint8)
     train = np.flatnonzero(of == 0)
     if config.dev and not (of == 1).any():
         rest = split_samples(
-            labels[train],
+            spread[train],
             SplitConfig(dev=config.dev, test=0, seed=config.seed),
             groups=[groups[row] for row in train] if groups else None,
         )
         of[train] = rest.of
-    return Splits(of, count_labels(of, labels, int(labels.max()) + 1))
+    found = Splits(of, count_labels(of, labels, count))
+    if rules.unseen_classes:
+        _check_apart(found, classes)
+    return found
+
+
+def _check_apart(splits: Splits, classes: Sequence[str]) -> None:
+    """Refuses folders of splits that have classes in common."""
+    shared = np.flatnonzero((splits.counts > 0).sum(axis=0) > 1)
+    if len(shared):
+        raise DataError(
+            f"{shown([classes[at] for at in shared.tolist()])} would be in more than one split",
+            "each class in one of the folders train, dev and test alone, to be unseen in training",
+            "move its files into one of them, or take the folders of splits away",
+        )
 
 
 def _notes(archive: Archive, unreadable: list[UnreadableFile], count: int) -> Iterator[str]:

@@ -36,13 +36,15 @@ class Download:
         name: What it is called on disk.
         url: Where it is; http is as safe as https, since the content is checked.
         sha256: The digest of its bytes, 64 hexadecimal digits.
-        size: How many bytes it has.
+        size: How many bytes it has, or where that is not known, at most.
+        is_exact: Whether it is known.
     """
 
     name: str
     url: str
     sha256: str
     size: int
+    is_exact: bool = True
 
 
 def get(download: Download, folder: Path, *, progress: Progress | None = None) -> Path:
@@ -75,7 +77,7 @@ def get(download: Download, folder: Path, *, progress: Progress | None = None) -
     folder.mkdir(parents=True, exist_ok=True)
     if part.exists() and part.stat().st_size > download.size:
         part.unlink()
-    if not part.exists() or part.stat().st_size < download.size:
+    if not _is_whole(download, part):
         _fetch(download, part, progress or _nothing)
     if _sha256(part) != download.sha256:
         part.unlink()
@@ -101,6 +103,14 @@ def _check(download: Download) -> None:
         )
 
 
+def _is_whole(download: Download, part: Path) -> bool:
+    if not part.exists():
+        return False
+    if download.is_exact:
+        return part.stat().st_size == download.size
+    return _sha256(part) == download.sha256
+
+
 def _fetch(download: Download, part: Path, progress: Progress) -> None:
     """Appends to `part` what it lacks."""
     have = part.stat().st_size if part.exists() else 0
@@ -110,8 +120,9 @@ def _fetch(download: Download, part: Path, progress: Progress) -> None:
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
             goes_on = _first_byte(answer) == have
+            size = _size(download, answer, have if goes_on else 0)
             with part.open("ab" if goes_on else "wb") as file:
-                _copy(answer, file, download, progress)
+                _copy(answer, file, size or download.size, progress)
     except urllib.error.HTTPError as cause:
         if cause.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # of another file than the server has
@@ -122,8 +133,16 @@ def _fetch(download: Download, part: Path, progress: Progress) -> None:
         ) from cause
     except _BROKEN as cause:
         raise _broken_off(download, part, str(cause)) from cause
-    if part.stat().st_size < download.size:
+    if size is not None and part.stat().st_size < size:
         raise _broken_off(download, part, "the server closed the connection")
+
+
+def _size(download: Download, answer: http.client.HTTPResponse, have: int) -> int | None:
+    """How many bytes the file has; None where neither is known."""
+    if download.is_exact:
+        return download.size
+    told = answer.headers.get("Content-Length", "")
+    return min(have + int(told), download.size) if told.isdigit() else None
 
 
 def _first_byte(answer: http.client.HTTPResponse) -> int:
@@ -132,15 +151,13 @@ def _first_byte(answer: http.client.HTTPResponse) -> int:
     return int(found.group(1)) if answer.status == HTTPStatus.PARTIAL_CONTENT and found else 0
 
 
-def _copy(
-    answer: http.client.HTTPResponse, file: BinaryIO, download: Download, progress: Progress
-) -> None:
+def _copy(answer: http.client.HTTPResponse, file: BinaryIO, size: int, progress: Progress) -> None:
     done = file.seek(0, os.SEEK_END)
     # No more than the file has: a server may send without end.
-    while block := answer.read(min(_BLOCK, download.size + 1 - done)):
+    while block := answer.read(min(_BLOCK, size + 1 - done)):
         file.write(block)
         done += len(block)
-        progress(done, download.size)
+        progress(done, size)
     file.flush()
     os.fsync(file.fileno())
 

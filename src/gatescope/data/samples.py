@@ -24,6 +24,37 @@ _FILES = {
     "photographer": ("skimage", "data/camera.png"),
     "rocket": ("skimage", "data/rocket.jpg"),
 }
+# Pictures of textures rather than of things.
+_TEXTURES = {
+    "brick": ("skimage", "data/brick.png"),
+    "grass": ("skimage", "data/grass.png"),
+    "gravel": ("skimage", "data/gravel.png"),
+    "stars": ("skimage", "data/hubble_deep_field.jpg"),
+    "tissue": ("skimage", "data/ihc.png"),
+}
+SAMPLES = (*_FILES, *_TEXTURES)
+"""Names that `sample_photo` knows."""
+
+
+def sample_photo(name: str) -> NDArray[np.uint8]:
+    """Reads one real photo, without network and without any file of the user's.
+
+    Args:
+        name: One of `SAMPLES`: those of `sample_photos`, and five of textures, of which brick,
+            grass and gravel are grey.
+
+    Returns:
+        uint8 of shape (height, width, 3), RGB.
+
+    Raises:
+        PhotoError: The installed scikit-learn or scikit-image lacks it.
+        KeyError: There is none of that name.
+
+    Example:
+        >>> sample_photo("tissue").shape
+        (512, 512, 3)
+    """
+    return _read(*{**_FILES, **_TEXTURES}[name])
 
 
 def sample_photos() -> dict[str, NDArray[np.uint8]]:

@@ -5,19 +5,25 @@ Each source is a frozen configuration with a path, and loads a `Dataset` once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from gatescope.data.datasets import Dataset, Field, Part, Source
-from gatescope.data.encoding import NUMBERS
+from gatescope.data.encoding import NUMBERS, TableReader
 from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
+from gatescope.data.reader import Reader
 from gatescope.data.sounds import SoundsConfig, load_sounds
 from gatescope.data.splits import Split
-from gatescope.data.table import Table, TableConfig, load_table
+from gatescope.data.streams import Streamed
+from gatescope.data.table import SampleName, Table, TableConfig, load_table, sample_table
 from gatescope.data.texts import TextSamples, TextsConfig, load_texts
+from gatescope.data.words import TextsReader
+
+_KEPT_BYTES = 256_000_000
+_SAMPLED = 5_000  # samples of each split of what is larger
 
 
 class TableFile(Source):
@@ -34,6 +40,22 @@ class TableFile(Source):
 
     def _read(self) -> Dataset:
         return dataset_of_table(load_table(self.path, self.table), self.path.name)
+
+
+class SampleTable(Source):
+    """A table that needs no file, of which one column is the target.
+
+    Args:
+        name: Of scikit-learn's, or `houses`, which are made here.
+        table: How it is read.
+    """
+
+    kind: Literal["sample_table"] = "sample_table"
+    name: SampleName
+    table: TableConfig
+
+    def _read(self) -> Dataset:
+        return dataset_of_table(sample_table(self.name, self.table), self.name)
 
 
 class ImageFiles(Source):
@@ -91,11 +113,6 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
         table: As `load_table` gives it.
         source: Where it comes from.
     """
-
-    def rows(split: Split) -> Part:
-        inputs, target = table.arrays(split)
-        return Part(dict(inputs), {table.target.name: target})
-
     encoder = table.encoder
     fields = []
     if encoder.numbers:
@@ -105,7 +122,8 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
         fields.append(Field(name, "category", (), ("", *categories)))
     for name, (_, vocabulary) in encoder.texts.items():
         fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
-    return Dataset(tuple(fields), (_target(table),), *_parts(rows), source, table.notes)
+    reader = TableReader.of(encoder)
+    return _dataset(table, tuple(fields), _target(table), source, table.notes, reader)
 
 
 def _target(table: Table) -> Field:
@@ -115,29 +133,45 @@ def _target(table: Table) -> Field:
     return Field(target.name, "number", mean=target.mean, deviation=target.deviation)
 
 
-def _parts(rows: Callable[[Split], Part]) -> tuple[Part, Part, Part]:
-    return rows("train"), rows("dev"), rows("test")
-
-
 def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: str) -> Dataset:
-    def rows(split: Split) -> Part:
-        x, y = found.arrays(split)
-        return Part({kind: x}, {"class": y})
-
-    parts = _parts(rows)
-    field = Field(kind, kind, parts[0].x[kind].shape[1:])
-    return Dataset((field,), (_label(found.classes),), *parts, source, found.notes)
+    inputs, _ = found.element_spec
+    field = Field(kind, kind, tuple(inputs.shape[1:]))
+    return _dataset(found, (field,), _label(found.classes), source, found.notes, found.reader)
 
 
 def _of_texts(found: TextSamples, source: str) -> Dataset:
-    def rows(split: Split) -> Part:
-        x, y = found.arrays(split)
-        return Part({"text": x}, {"class": y})
-
     words, length = found.vocabulary.words, found.vocabulary.length
     field = Field("text", "text", (length,), words)
-    return Dataset((field,), (_label(found.classes),), *_parts(rows), source, found.notes)
+    reader = TextsReader(input="text", words=words, length=length)
+    return _dataset(found, (field,), _label(found.classes), source, found.notes, reader)
 
 
 def _label(classes: tuple[str, ...]) -> Field:
     return Field("class", "binary" if len(classes) == 2 else "classes", (), classes)
+
+
+def _dataset(
+    found: Streamed,
+    inputs: tuple[Field, ...],
+    target: Field,
+    source: str,
+    notes: tuple[str, ...],
+    reader: Reader,
+) -> Dataset:
+    """Everything in arrays where that is little; else samples, and a stream of everything."""
+    is_large = found.nbytes > _KEPT_BYTES
+
+    def part(split: Split) -> Part:
+        x, y = found.sample(split, _SAMPLED) if is_large else found.arrays(split)
+        named = x if isinstance(x, Mapping) else {inputs[0].name: x}
+        return Part(dict(named), {target.name: y})
+
+    parts = part("train"), part("dev"), part("test")
+    if not is_large:
+        return Dataset(inputs, (target,), *parts, source, notes, reader=reader)
+    told = (
+        f"the data would take {found.nbytes / 1e9:.1f} GB and are read anew in each epoch; "
+        f"baselines, pictures and scores of train and dev are of samples of "
+        f"{', '.join(f'{len(each):,}' for each in parts)} in train, dev and test"
+    )
+    return Dataset(inputs, (target,), *parts, source, (*notes, told), found, reader)

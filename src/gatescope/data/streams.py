@@ -23,6 +23,8 @@ Spec: TypeAlias = Any
 EpochMaker: TypeAlias = Callable[[int], tf.data.Dataset]
 """Makes the batches of an epoch, whose order depends on nothing but its number."""
 
+_TOGETHER = 128  # samples made at a time
+
 
 def batches(
     parts: Callable[[], Iterator[Part]], spec: Spec, *, batch_size: int, count: int
@@ -82,7 +84,10 @@ class Streamed(ABC):
         Raises:
             UsageError: There is no such split, or it is empty.
         """
-        return self._batches(self._rows(split), batch_size)
+        count = self._count(split)
+        return batches(
+            lambda: self._parts(split), self.element_spec, batch_size=batch_size, count=count
+        )
 
     def epochs(self, batch_size: int, seed: int) -> EpochMaker:
         """Batches of the training split in another order each epoch.
@@ -94,13 +99,93 @@ class Streamed(ABC):
         Returns:
             A function from an epoch's number to its batches.
         """
+        count = self._count("train")
+        return lambda epoch: batches(
+            lambda: self._shuffled(seed, epoch),
+            self.element_spec,
+            batch_size=batch_size,
+            count=count,
+        )
+
+    def arrays(self, split: Split) -> Part:
+        """All samples of a split at once; for sets that fit into memory.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            The inputs and the targets.
+
+        Raises:
+            UsageError: There is no such split, or it is empty.
+        """
+        self._count(split)
+        return joined(list(self._parts(split)))
+
+    @abstractmethod
+    def sample(self, split: Split, most: int) -> Part:
+        """Some samples of a split, drawn at random, the same ones each time.
+
+        Args:
+            split: `"train"`, `"dev"` or `"test"`.
+            most: How many, about; all where there are fewer.
+        """
+
+    @property
+    def nbytes(self) -> int:
+        """What the arrays of all splits would take in memory."""
+        specs = tf.nest.flatten(self.element_spec)
+        return self._total * sum(math.prod(one.shape[1:]) * one.dtype.size for one in specs)
+
+    @property
+    @abstractmethod
+    def _total(self) -> int:
+        """How many samples all splits have."""
+
+    @property
+    @abstractmethod
+    def element_spec(self) -> Spec:
+        """What a batch is made of: inputs and targets as `tf.TensorSpec`s."""
+
+    @abstractmethod
+    def _count(self, split: Split) -> int:
+        """How many samples a split has, which are some."""
+
+    @abstractmethod
+    def _parts(self, split: Split) -> Iterator[Part]:
+        """The samples of a split in their order, some at a time."""
+
+    @abstractmethod
+    def _shuffled(self, seed: int, epoch: int) -> Iterator[Part]:
+        """Those of the training split in the order of an epoch."""
+
+
+class Numbered(Streamed):
+    """Samples that can be made one by one, in any order."""
+
+    def sample(self, split: Split, most: int) -> Part:
+        rows = self._rows(split)
+        chosen = np.sort(rows[order_of(len(rows), 0)][:most])
+        return joined(list(self._of(chosen)))
+
+    def _count(self, split: Split) -> int:
+        return len(self._rows(split))
+
+    def _parts(self, split: Split) -> Iterator[Part]:
+        return self._of(self._rows(split))
+
+    def _shuffled(self, seed: int, epoch: int) -> Iterator[Part]:
         rows = self._rows("train")
-        return lambda epoch: self._batches(rows[order_of(len(rows), seed, epoch)], batch_size)
+        return self._of(rows[order_of(len(rows), seed, epoch)])
+
+    def _of(self, rows: NDArray[np.intp]) -> Iterator[Part]:
+        for start in range(0, len(rows), _TOGETHER):
+            yield self._part(rows[start : start + _TOGETHER])
 
     @abstractmethod
     def _rows(self, split: Split) -> NDArray[np.intp]:
-        """The samples of a split that has some."""
+        """The numbers of the samples of a split that has some."""
 
     @abstractmethod
-    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
-        """Batches of some samples in the order of their numbers."""
+    def _part(self, rows: NDArray[np.intp]) -> Part:
+        """Some samples, in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""Tables: a CSV file, or one that scikit-learn ships, as inputs and targets of a network.
+"""Tables: a file, or one that needs none, as inputs and targets of a network.
 
 A file is read twice before training, in chunks: once to tell what its columns hold, once to learn
 scaling, categories and vocabularies from the rows of the training split. Then it is read again in
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import sklearn.datasets
@@ -25,8 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatescope.data.columns import ColumnSurvey, Kind, number_of
 from gatescope.data.csv_file import Cells, Chunk, CsvFile, KeptCells
 from gatescope.data.encoding import MISSING, NUMBERS, Encoder, EncoderFit, Plan
+from gatescope.data.houses import house_cells
 from gatescope.data.leaks import ROWS, leaking_columns
 from gatescope.data.moments import Moments
+from gatescope.data.parquet_file import MAGIC, ParquetFile
 from gatescope.data.splits import (
     SPLITS,
     Split,
@@ -36,14 +38,16 @@ from gatescope.data.splits import (
     shown,
     split_index,
 )
-from gatescope.data.streams import EpochMaker, Part, batches, joined, order_of, take
-from gatescope.data.table_rows import TableRows, take_cells
+from gatescope.data.streams import Part, Streamed, joined, order_of, take
+from gatescope.data.table_rows import DealtRows, TableRows, Taken, take_cells
 from gatescope.errors import DataError, UsageError, nearest
 
-SAMPLE_TABLES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+SampleName = Literal["breast_cancer", "diabetes", "digits", "houses", "iris", "wine"]
+SAMPLE_TABLES: tuple[SampleName, ...] = get_args(SampleName)
 
 _KEPT_BYTES = 8_000_000
 _SHUFFLED = 8  # chunks at a time
+_SAMPLED = 10_000  # rows of each split that are kept for looking at
 
 
 class TableConfig(BaseModel):
@@ -112,8 +116,11 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(Streamed):
     """A table, split and ready for training.
+
+    The order of an epoch shuffles rows within some ten thousand consecutive ones: a file that is
+    sorted should be shuffled once beforehand.
 
     Args:
         columns: What was found out about each column.
@@ -130,69 +137,33 @@ class Table:
     encoder: Encoder
     notes: tuple[str, ...]
     _rows: TableRows
+    _sampled: Mapping[Split, tuple[Taken, NDArray[np.float64]]]
 
-    def arrays(self, split: Split) -> Part:
-        """All rows of a split at once.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            The inputs by name, see `Encoder.encode`, and the targets: int32 of shape `(rows,)`
-            for classes, float32 of shape `(rows, 1)`, scaled, for numbers.
-
-        Raises:
-            UsageError: There is no such split, or it has no rows.
-        """
-        self._check(split)
-        return joined(list(self._parts(split)))
-
-    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
-        """Batches of a split in the file's order, made as they are needed.
+    def sample(self, split: Split, most: int) -> Part:
+        """Some rows of a split, drawn when the table was read.
 
         Args:
             split: `"train"`, `"dev"` or `"test"`.
-            batch_size: Rows a batch.
-
-        Raises:
-            UsageError: There is no such split, or it has no rows.
+            most: How many; a table that is read in chunks kept about 10,000 of each split.
         """
-        self._check(split)
-        return batches(
-            lambda: self._parts(split),
-            self._spec,
-            batch_size=batch_size,
-            count=self.sizes[split],
-        )
+        self._count(split)
+        cells, values = self._sampled[split]
+        rows = np.arange(min(most, len(values)))
+        return self.encoder.encode(take_cells(cells, rows)), self._targets(values[rows])
 
-    def epochs(self, batch_size: int, seed: int) -> EpochMaker:
-        """Batches of the training split in another order each epoch.
+    @property
+    def _total(self) -> int:
+        return sum(self.sizes.values())
 
-        Rows are shuffled within some ten thousand consecutive ones: a file that is sorted should
-        be shuffled once beforehand.
-
-        Args:
-            batch_size: Rows a batch.
-            seed: Of the orders.
-
-        Returns:
-            A function from an epoch's number to its batches.
-        """
-        return lambda epoch: batches(
-            lambda: self._shuffled(seed, epoch),
-            self._spec,
-            batch_size=batch_size,
-            count=self.sizes["train"],
-        )
-
-    def _check(self, split: Split) -> None:
+    def _count(self, split: Split) -> int:
         split_index(split)
-        if not self.sizes[split]:
-            raise UsageError(
-                f"the split {split!r} has no rows",
-                f"a split with rows: {shown([s for s in SPLITS if self.sizes[s]])}",
-                f"give {split} a share, say {split}=0.1",
-            )
+        if self.sizes[split]:
+            return self.sizes[split]
+        raise UsageError(
+            f"the split {split!r} has no rows",
+            f"a split with rows: {shown([s for s in SPLITS if self.sizes[s]])}",
+            f"give {split} a share, say {split}=0.1",
+        )
 
     def _parts(self, split: Split) -> Iterator[Part]:
         for rows in self._rows.dealt():
@@ -216,7 +187,7 @@ class Table:
             number += 1
 
     @cached_property
-    def _spec(self) -> Any:
+    def element_spec(self) -> Any:
         nothing: dict[str, list[str]] = {name: [] for name in self._rows.source.columns}
         example = self.encoder.encode(nothing), self._targets(np.zeros(0))
         return tf.nest.map_structure(
@@ -225,7 +196,7 @@ class Table:
 
 
 def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
-    """Loads a CSV file of any dialect.
+    """Loads a CSV file of any dialect, or a parquet file where pyarrow is installed.
 
     Numbers, dates (as numbers of days), categories and texts are told by looking; columns of one
     value and those that only name rows are left out. A target of words, or of up to 20 different
@@ -251,18 +222,35 @@ def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
         >>> table.target.classes, dict(table.sizes)
         (('0', '1'), {'train': 113, 'dev': 38, 'test': 38})
     """
-    file = CsvFile(Path(path))
+    file = open_cells(Path(path))
     if Path(path).stat().st_size > _KEPT_BYTES:
         return _table(file, config)
     return _table(KeptCells(file.name, file.columns, file.decimal, tuple(file.chunks())), config)
 
 
-def sample_table(name: str, config: TableConfig) -> Table:
-    """Loads one of the tables that scikit-learn ships: real data, without network.
+def open_cells(path: Path) -> Cells:
+    """A table of text cells from a file, told by how it begins.
 
     Args:
-        name: `breast_cancer`, `digits`, `iris` and `wine` have classes, `diabetes` a number. The
-            column to predict is called `target`.
+        path: CSV of any dialect, or parquet.
+
+    Raises:
+        DataError: There is no such file, or it cannot be read.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return ParquetFile(path)
+    return CsvFile(path)
+
+
+def sample_table(name: str, config: TableConfig) -> Table:
+    """Loads a table that needs no file: those that scikit-learn ships, and houses made here.
+
+    Args:
+        name: `breast_cancer`, `digits`, `iris` and `wine` have classes, `diabetes` a number; their
+            column to predict is called `target`. `houses` has a `price`, and columns of every
+            kind; see `gatescope.data.houses`.
         config: How it is read.
 
     Returns:
@@ -283,6 +271,12 @@ def sample_table(name: str, config: TableConfig) -> Table:
             ", ".join(SAMPLE_TABLES),
             nearest(name, SAMPLE_TABLES) or "name one of these",
         )
+    cells = house_cells() if name == "houses" else _shipped(name)
+    rows = Chunk(range(1, len(next(iter(cells.values()))) + 1), cells)
+    return _table(KeptCells(f"the sample table {name!r}", tuple(cells), ".", (rows,)), config)
+
+
+def _shipped(name: str) -> dict[str, list[str]]:
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     classes = bunch.get("target_names")
     targets = bunch.target if classes is None else np.asarray(classes)[bunch.target]
@@ -290,8 +284,7 @@ def sample_table(name: str, config: TableConfig) -> Table:
     names = (*map(str, bunch.feature_names), "target")
     # repr, since it is read back exactly.
     texts = [[cell if isinstance(cell, str) else repr(cell) for cell in cells] for cells in columns]
-    rows = Chunk(range(1, len(targets) + 1), dict(zip(names, texts, strict=True)))
-    return _table(KeptCells(f"the sample table {name!r}", names, ".", (rows,)), config)
+    return dict(zip(names, texts, strict=True))
 
 
 def _table(source: Cells, config: TableConfig) -> Table:
@@ -316,6 +309,7 @@ def _table(source: Cells, config: TableConfig) -> Table:
             *_leak_notes(fitted, config, classes=bool(classes)),
         ),
         _rows=rows,
+        _sampled=fitted.sampled,
     )
 
 
@@ -432,34 +426,53 @@ class _Fitted:
         encoder: What was learned.
         counts: How many rows of each label each split has.
         target_scale: Mean and standard deviation of the target in training.
-        sample: Some training rows and their target values.
+        sampled: Some rows of each split and their target values.
     """
 
     encoder: Encoder
     counts: NDArray[np.int64]
     target_scale: tuple[float, float]
-    sample: tuple[dict[str, list[str]], NDArray[np.float64]]
+    sampled: dict[Split, tuple[Taken, NDArray[np.float64]]]
 
 
 def _fitted(rows: TableRows, plan: Plan) -> _Fitted:
     """The second reading."""
     fit, target = EncoderFit(plan), Moments(1)
     counts = np.zeros((len(SPLITS), len(rows.counts)), np.int64)
-    random = np.random.default_rng(rows.seed)
-    rate = ROWS / rows.counts.sum()
-    sample: dict[str, list[str]] = {name: [] for name in rows.source.columns}
-    sampled = []
+    samples = {split: _Sample(rows, split) for split in SPLITS}
     for dealt in rows.dealt():
         counts += count_labels(dealt.of, dealt.labels, len(rows.counts))
         cells, values = dealt.of_split("train")
         fit.add(cells)
         target.add(values[:, None])
-        some = np.flatnonzero(random.random(len(values)) < rate)
-        for name, column in take_cells(cells, some).items():
-            sample[name] += column
-        sampled.append(values[some])
+        for split, sample in samples.items():
+            sample.add(dealt, dealt.rows_of(split))
     scale = (float(target.mean[0]), float(target.deviation[0]))
-    return _Fitted(fit.done(), counts, scale, (sample, np.concatenate(sampled)))
+    sampled = {split: sample.done() for split, sample in samples.items()}
+    return _Fitted(fit.done(), counts, scale, sampled)
+
+
+class _Sample:
+    """Rows of a split, each as likely to be among them as any other."""
+
+    def __init__(self, rows: TableRows, split: Split) -> None:
+        share = {"dev": rows.config.dev, "test": rows.config.test}
+        share["train"] = 1 - sum(share.values())
+        self._rate = _SAMPLED / max(rows.counts.sum() * share[split], 1)
+        self._random = np.random.default_rng((rows.seed, split_index(split)))
+        self._cells: dict[str, list[str]] = {name: [] for name in rows.source.columns}
+        self._values: list[NDArray[np.float64]] = []
+
+    def add(self, dealt: DealtRows, rows: NDArray[np.intp]) -> None:
+        cells, values = dealt.some(rows[self._random.random(len(rows)) < self._rate])
+        for name, column in cells.items():
+            self._cells[name] += column
+        self._values.append(values)
+
+    def done(self) -> tuple[Taken, NDArray[np.float64]]:
+        values = np.concatenate(self._values)
+        order = self._random.permutation(len(values))
+        return take_cells(self._cells, order), values[order]
 
 
 def _column_notes(
@@ -486,7 +499,8 @@ def _column_notes(
 
 
 def _leak_notes(fitted: _Fitted, config: TableConfig, *, classes: bool) -> Iterator[str]:
-    cells, values = fitted.sample
+    cells, values = fitted.sampled["train"]
+    cells, values = take_cells(cells, np.arange(min(ROWS, len(values)))), values[:ROWS]
     inputs = dict(fitted.encoder.encode(cells))
     numbers = inputs.pop(NUMBERS, np.zeros((len(values), 0))).T
     columns = dict(zip(fitted.encoder.numbers, numbers, strict=True))

@@ -12,7 +12,7 @@ from gatescope.data.columns import is_missing, number_of
 from gatescope.data.csv_file import Cells
 from gatescope.data.splits import Dealer, Split, SplitConfig, split_groups, split_index
 
-Taken = dict[str, list[str]]
+Taken = dict[str, Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,14 @@ class DealtRows:
 
     def of_split(self, split: Split) -> tuple[Taken, NDArray[np.float64]]:
         """The cells and target values of a split's rows."""
-        rows = np.flatnonzero(self.of == split_index(split))
+        return self.some(self.rows_of(split))
+
+    def rows_of(self, split: Split) -> NDArray[np.intp]:
+        """The places of a split's rows."""
+        return np.flatnonzero(self.of == split_index(split))
+
+    def some(self, rows: NDArray[np.intp]) -> tuple[Taken, NDArray[np.float64]]:
+        """The cells and target values of some rows."""
         return take_cells(self.cells, rows), self.values[rows]
 
 
@@ -92,7 +99,8 @@ class TableRows:
         for chunk in self.source.chunks():
             targets = chunk.cells[self.target]
             known = np.flatnonzero([not is_missing(cell) for cell in targets])
-            cells = take_cells(chunk.cells, known)
+            whole = len(known) == len(targets)
+            cells = dict(chunk.cells) if whole else take_cells(chunk.cells, known)
             yield cells, np.array([self._value(cell) for cell in cells[self.target]], np.float64)
 
     def _value(self, cell: str) -> float:

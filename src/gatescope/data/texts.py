@@ -22,7 +22,7 @@ from gatescope.data.splits import (
     shown,
     split_samples,
 )
-from gatescope.data.streams import Streamed, batches
+from gatescope.data.streams import Numbered, Spec
 from gatescope.data.words import Vocabulary, VocabularyFit
 from gatescope.errors import DataError, UsageError
 
@@ -49,7 +49,7 @@ class TextsConfig(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class TextSamples(Streamed):
+class TextSamples(Numbered):
     """Texts with labels, split and ready for training.
 
     Args:
@@ -68,20 +68,6 @@ class TextSamples(Streamed):
     vocabulary: Vocabulary
     notes: tuple[str, ...]
 
-    def arrays(self, split: Split) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """All texts of a split at once.
-
-        Args:
-            split: `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            Token ids `(texts, length)` and labels `(texts,)`.
-
-        Raises:
-            UsageError: There is no such split, or it has no texts.
-        """
-        return self._part(self._rows(split))
-
     def _rows(self, split: Split) -> NDArray[np.intp]:
         rows = self.splits.rows(split)
         if not len(rows):
@@ -95,16 +81,14 @@ class TextSamples(Streamed):
     def _part(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         return self.vocabulary.encode([self.texts[row] for row in rows]), self.labels[rows]
 
-    def _batches(self, rows: NDArray[np.intp], batch_size: int) -> tf.data.Dataset:
-        def parts() -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-            for start in range(0, len(rows), batch_size):
-                yield self._part(rows[start : start + batch_size])
+    @property
+    def _total(self) -> int:
+        return len(self.texts)
 
-        spec = (
-            tf.TensorSpec((None, self.vocabulary.length), tf.int32),
-            tf.TensorSpec((None,), tf.int32),
-        )
-        return batches(parts, spec, batch_size=batch_size, count=len(rows))
+    @property
+    def element_spec(self) -> Spec:
+        words = tf.TensorSpec((None, self.vocabulary.length), tf.int32)
+        return words, tf.TensorSpec((None,), tf.int32)
 
 
 def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples:
@@ -137,7 +121,7 @@ def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples
     labels_of: dict[str, set[int]] = defaultdict(set)
     total = 0
     for label, pattern in enumerate(config.classes.values()):
-        for text in _texts(archive, classes[label], pattern, config.encoding):
+        for text in texts_of(archive, classes[label], pattern, config.encoding):
             labels_of[text].add(label)
             total += 1
 
@@ -159,7 +143,18 @@ def load_texts(path: str | os.PathLike[str], config: TextsConfig) -> TextSamples
     )
 
 
-def _texts(archive: Archive, name: str, pattern: str, encoding: str) -> Iterator[str]:
+def texts_of(archive: Archive, name: str, pattern: str, encoding: str) -> Iterator[str]:
+    """The texts of a class.
+
+    Args:
+        archive: Where its files are.
+        name: Of the class.
+        pattern: Of the names of its files.
+        encoding: Of these.
+
+    Raises:
+        DataError: There is no such file, or none with a text, or one in another encoding.
+    """
     files = [file for file in archive.names if fnmatch.fnmatch(file, pattern)]
     if not files:
         raise DataError(

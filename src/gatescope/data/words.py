@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from gatescope.data.reader import Arrays, Reader, Takes
 
 PADDING, UNKNOWN = 0, 1
 
@@ -82,3 +86,43 @@ class Vocabulary:
         if not texts:
             return np.zeros((0, self.length), np.int32)
         return np.asarray(self._layer(np.array(texts, object)), np.int32)
+
+
+def words_of(ids: Sequence[int], words: Sequence[str]) -> str:
+    """Token ids as text again, as far as the vocabulary knows it.
+
+    Args:
+        ids: Of one text.
+        words: The word of each id.
+
+    Example:
+        >>> words_of([2, 1, 3, 0], ("", "[UNK]", "good", "film"))
+        'good … film'
+    """
+    return " ".join("…" if one == UNKNOWN else words[one] for one in ids if one != PADDING)
+
+
+class TextsReader(Reader):
+    """Texts as rows of token ids.
+
+    Args:
+        input: The name of the network's input.
+        words: The word of each id: padding first, then the unknown word.
+        length: Ids a text.
+    """
+
+    takes: ClassVar[Takes] = "texts"
+    kind: Literal["texts"] = "texts"
+    input: str
+    words: tuple[str, ...]
+    length: int
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.words, self.length)
+
+    def read(self, given: Sequence[str]) -> Arrays:
+        return {self.input: self._vocabulary.encode(given)}
+
+    def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
+        return [words_of(ids, self.words) for ids in x[self.input].tolist()]

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike
 from gatescope.errors import DataError
 from gatescope.layers.locally_connected import LocallyConnected1D, LocallyConnected2D
 from gatescope.layers.over_time import AttentionOverTime, MaxOverTime, MeanOverTime
+from gatescope.layers.random_recording import RandomRecording
 from gatescope.models.blueprint import INPUT, Blueprint, Row
+from gatescope.models.efficientnet_lite import backbone
 
 _OURS = {
     layer.__name__: layer
@@ -22,6 +24,7 @@ _OURS = {
         LocallyConnected2D,
         MaxOverTime,
         MeanOverTime,
+        RandomRecording,
     )
 }
 
@@ -51,6 +54,8 @@ def build(blueprint: Blueprint) -> keras.Model:
 
 def _layer(row: Row) -> keras.layers.Layer:
     settings = dict(row.settings)
+    if row.kind == "EfficientNetLite0":
+        return backbone(row.name, **settings)
     if row.kind == "Bidirectional":
         inner = getattr(keras.layers, settings.pop("layer"))(**settings)
         return keras.layers.Bidirectional(inner, name=row.name)

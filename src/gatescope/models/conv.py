@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from gatescope.models.augment import AugmentConfig
 from gatescope.models.blueprint import Blueprint, Row
 from gatescope.models.heads import (
     ImageInput,
@@ -95,6 +96,11 @@ class ConvConfig(NetworkConfig):
         blocks: From the input on.
         top: What makes one vector of the last map: `flatten` keeps where things were, `average`
             and `max` of each channel do not, and have no weights behind them for each place.
+        as_image: Whether a sequence is read as an image of one channel, so that windows move along
+            its features, too: for features of which neighbours are alike, as with frequencies.
+        augment: How images are changed at random in training; None leaves them as they are.
+        standardize: Whether each image is brought to mean 0 and deviation 1 by itself, so that
+            neither light nor contrast counts.
 
     Example:
         >>> digit = ImageInput(name="digit", height=8, width=8, channels=1, rescale=False)
@@ -107,6 +113,9 @@ class ConvConfig(NetworkConfig):
 
     blocks: tuple[BlockConfig, ...] = Field(min_length=1)
     top: Literal["flatten", "average", "max"]
+    as_image: bool = False
+    augment: AugmentConfig | None = None
+    standardize: bool = False
 
     @model_validator(mode="after")
     def _has_something_to_convolve(self) -> Self:
@@ -120,6 +129,29 @@ class ConvConfig(NetworkConfig):
                     "take a recurrent network"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _has_images_to_change(self) -> Self:
+        images = [each for each in self.inputs if self._is_image(each)]
+        if (self.augment or self.standardize) and not images:
+            raise ValueError(
+                "augment and standardize change images, and there is none among the inputs"
+            )
+        sounds = all(isinstance(each, SequenceInput) for each in images)
+        if self.augment and self.augment.changes_sound and not sounds:
+            raise ValueError(
+                "equalizer and noise change spectrograms, sequences read as images: set both to 0"
+            )
+        known = all(getattr(each, "rescale", False) for each in images)
+        if self.augment and self.augment.changes_light and not known:
+            raise ValueError(
+                "contrast and brightness must know from where to where pixels go: give them in "
+                "[0, 255] with rescale=True, or set both to 0"
+            )
+        return self
+
+    def _is_image(self, each: InputConfig) -> bool:
+        return isinstance(each, ImageInput) or (self.as_image and isinstance(each, SequenceInput))
 
     def blueprint(self) -> Blueprint:
         drawn = Blueprint("conv")
@@ -135,11 +167,23 @@ class ConvConfig(NetworkConfig):
     def _seen(self, drawn: Blueprint, each: InputConfig, prefix: str) -> Row:
         """Draws an input, blocks and top."""
         x = read(drawn, each, mask=False)
+        x = self._as_images(drawn, each, x) if self._is_image(each) else x
         for place, block in enumerate(self.blocks, 1):
             x = _Pen(drawn, self, block, prefix, place).block(x)
         if self.top == "flatten":
             return drawn.layer("Flatten", f"{prefix}top", x)
         return drawn.layer(f"{_TOPS[self.top]}{_axes(x)}D", f"{prefix}top", x)
+
+    def _as_images(self, drawn: Blueprint, each: InputConfig, x: Row) -> Row:
+        """Draws what is done to images before the blocks."""
+        if isinstance(each, SequenceInput):
+            x = drawn.layer("Reshape", f"{each.name}_image", x, target_shape=(*x.shape, 1))
+        if self.augment:
+            x = self.augment.draw(drawn, x, each.name)
+        if not self.standardize:
+            return x
+        whole = {"axis": [1, 2, 3], "center": False, "scale": False}
+        return drawn.layer("LayerNormalization", f"{each.name}_standardized", x, **whole)
 
 
 def conv(config: ConvConfig) -> keras.Model:
@@ -183,7 +227,9 @@ class _Pen(NamedTuple):
         if not self.settings.dropout:
             return x
         rate = self.settings.dropout
-        return self._layer(f"SpatialDropout{_axes(x)}D", f"dropout_{self.place}", x, rate=rate)
+        return self._layer(
+            f"SpatialDropout{_axes(x)}D", f"channel_dropout_{self.place}", x, rate=rate
+        )
 
     def _plain(self, x: Row) -> Row:
         for step in range(1, self.settings.convolutions + 1):
@@ -195,14 +241,14 @@ class _Pen(NamedTuple):
         for step in range(1, last):
             x = self._activated(self._step(x, step), f"{self.place}_{step}")
         x = self._step(x, last, self.config.branch_start(self.settings.normalization))
-        x = self._layer("Add", f"add_{self.place}", self._shortcut(before, x), x)
+        x = self._layer("Add", f"block_add_{self.place}", self._shortcut(before, x), x)
         return self._activated(x, f"{self.place}_{last}")
 
     def _shortcut(self, before: Row, x: Row) -> Row:
         """What the block got, in the shape of what it puts out (He et al. 2015, option B)."""
         if before.shape == x.shape:
             return before
-        name, stride = f"shortcut_{self.place}", self.settings.stride
+        name, stride = f"block_shortcut_{self.place}", self.settings.stride
         return self._convolution("Conv", name, before, kernel_size=1, strides=stride)
 
     def _pooled(self, x: Row) -> Row:

@@ -10,14 +10,16 @@ out in two thirds of the time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from gatescope.errors import ConfigurationError, nearest
 from gatescope.models.torch_weights import read_state_dict
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -26,6 +28,8 @@ STRIDE_16_CHANNELS = 112
 HEAD_CHANNELS = 1280
 CLASSES = 1000
 EPSILON = 1e-3  # of batch normalization
+# Moving averages must follow within tens of steps where there are only some hundred.
+_MOMENTUM_FROM_SCRATCH = 0.9
 
 
 class _Stage(NamedTuple):
@@ -91,6 +95,63 @@ def classifier(input_size: int = 224) -> keras.Model:
     model = keras.Model(pixels, logits, name="efficientnet_lite0")
     load_imagenet(model, imagenet_weights())
     return model
+
+
+def backbone(
+    name: str, side: tuple[int, int], weights: Literal["imagenet", "random"], *, trainable: bool
+) -> keras.Model:
+    """Builds what is before the classifier, as one layer of a larger network.
+
+    With ImageNet's weights its batch normalization is folded away, so that training on few photos
+    cannot spoil the statistics; with random weights it is there, as a training from scratch needs.
+
+    Args:
+        name: Of the layer.
+        side: Height and width of the input in pixels, multiples of 32.
+        weights: Where training starts.
+        trainable: Whether training changes them.
+
+    Input shape: `(batch, *side, 3)`, RGB in [0, 255].
+    Output shape: `(batch, 1280)`.
+    """
+    known = weights == "imagenet"
+    pixels = keras.Input((*side, 3), name="pixels")
+    x = _upper(_lower(pixels, folded=known), folded=known)
+    model = keras.Model(pixels, layers.GlobalAveragePooling2D(name="pool")(x), name=name)
+    if known:
+        load_imagenet(model, imagenet_weights())
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = _MOMENTUM_FROM_SCRATCH
+    model.trainable = trainable
+    return model
+
+
+def maps(names: Sequence[str]) -> keras.Model:
+    """Builds what looks inside: photos of any size to the maps of some layers.
+
+    Args:
+        names: Of layers, such as `block3_expand_relu` or `block5_project`.
+
+    Input shape: `(batch, height, width, 3)`, RGB in [0, 255].
+    Output shape: `(batch, rows, columns, channels)` each, a list where there are several names.
+
+    Raises:
+        ConfigurationError: There is no such layer.
+    """
+    pixels = keras.Input((None, None, 3), name="pixels")
+    whole = keras.Model(pixels, _upper(_lower(pixels, folded=True), folded=True))
+    known = [layer.name for layer in whole.layers]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"EfficientNet-Lite0 has no layer {name!r}",
+                "stem_relu, head_relu, or block0_ to block15_ with depthwise_relu, project, or "
+                "but for block0 expand_relu",
+                nearest(name, known) or "take one of these",
+            )
+    load_imagenet(whole, imagenet_weights())
+    return keras.Model(pixels, [whole.get_layer(name).output for name in names], name="maps")
 
 
 def imagenet_weights() -> dict[str, NDArray[np.generic]]:

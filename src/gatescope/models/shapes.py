@@ -118,6 +118,10 @@ def _flatten(shape: Shape, **_: Any) -> Outcome:
     return Outcome((prod(cast(tuple[int, ...], shape)),))
 
 
+def _reshape(shape: Shape, *, target_shape: Shape, **_: Any) -> Outcome:
+    return Outcome(target_shape)
+
+
 def _add(*shapes: Shape, **_: Any) -> Outcome:
     if len(set(shapes)) > 1:
         raise Misfit(
@@ -137,8 +141,10 @@ def _batch_normalization(shape: Shape, **_: Any) -> Outcome:
     return Outcome(shape, trainable=2 * features, fixed=2 * features)
 
 
-def _layer_normalization(shape: Shape, **_: Any) -> Outcome:
-    return Outcome(shape, 2 * _features(shape))
+def _layer_normalization(
+    shape: Shape, *, center: bool = True, scale: bool = True, **_: Any
+) -> Outcome:
+    return Outcome(shape, (center + scale) * _features(shape))
 
 
 def _normalization(shape: Shape, **_: Any) -> Outcome:
@@ -175,6 +181,20 @@ def _whole_map(shape: Shape, **_: Any) -> Outcome:
     return Outcome(shape[-1:])
 
 
+def _efficientnet_lite(shape: Shape, *, weights: str, trainable: bool, **_: Any) -> Outcome:
+    if any((side or 0) % 32 for side in shape[:-1]) or shape[-1] != 3:
+        raise Misfit(
+            f"it cannot read {sides(shape)}",
+            "photos in colour whose sides are multiples of 32 pixels",
+            "images.height=96, images.width=96 and images.channels=3, say",
+        )
+    # Normalization is folded into biases, or it trains gain and shift and keeps mean and variance.
+    kernels, channels = 3_328_992, 21_008
+    learned = kernels + (channels if weights == "imagenet" else 2 * channels)
+    followed = 0 if weights == "imagenet" else 2 * channels
+    return Outcome((1280,), *((learned, followed) if trainable else (0, learned + followed)))
+
+
 def _attention_over_time(shape: Shape, **_: Any) -> Outcome:
     features = _features(shape)
     return Outcome((features,), features * (features + 2))
@@ -208,9 +228,13 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         **dict.fromkeys(("Activation", "AlphaDropout", "Dropout"), _unchanged),
         **dict.fromkeys(("Masking", "Rescaling"), _unchanged),
         **_over_axes("SpatialDropout", _unchanged),
+        **dict.fromkeys(("RandomFlip", "RandomTranslation", "RandomRotation"), _unchanged),
+        **dict.fromkeys(("RandomZoom", "RandomContrast", "RandomBrightness"), _unchanged),
+        "RandomRecording": _unchanged,
         "Dense": _dense,
         "Embedding": _embedding,
         "Flatten": _flatten,
+        "Reshape": _reshape,
         "Add": _add,
         "Concatenate": _concatenate,
         "BatchNormalization": _batch_normalization,
@@ -225,6 +249,7 @@ RULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
         **_over_axes("GlobalAveragePooling", _whole_map),
         **dict.fromkeys(("MeanOverTime", "MaxOverTime"), _whole_map),
         "AttentionOverTime": _attention_over_time,
+        "EfficientNetLite0": _efficientnet_lite,
         "SimpleRNN": partial(_recurrent, gates=1),
         # Two biases a gate, for Keras resets after the recurrent product.
         "GRU": partial(_recurrent, gates=3, biases=2),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
 from gatescope.data.datasets import Dataset, Field
+from gatescope.data.images import ImagesConfig
+from gatescope.data.sources import ImageFiles
+from gatescope.data.splits import SplitConfig
+from gatescope.errors import ConfigurationError
 from gatescope.models.heads import (
     CategoryInput,
     ImageInput,
@@ -12,6 +20,7 @@ from gatescope.models.heads import (
     SequenceInput,
     TextInput,
 )
+from gatescope.models.network import NetworkConfig
 
 
 def inputs_of(data: Dataset, *, embedding: int = 16) -> tuple[InputConfig, ...]:
@@ -72,3 +81,72 @@ def _output(field: Field) -> OutputConfig:
             return OutputConfig(kind="numbers", name=field.name, units=field.shape[0])
         case _:
             return OutputConfig(kind="number", name=field.name)
+
+
+Network = TypeVar("Network", bound=NetworkConfig)
+
+
+def matched(network: Network, data: Dataset) -> Network:
+    """The network with the sizes of its data, which alone fit: `--set` may have changed the data.
+
+    Args:
+        network: Its inputs and outputs are named as the data name them; it need not have all.
+        data: What it is trained on.
+
+    Raises:
+        ConfigurationError: It has an input or output that the data have not, or have of another
+            kind.
+
+    Example:
+        >>> matched(network, Bundled(name="wine").load()).inputs[0].size  # doctest: +SKIP
+        13
+    """
+    inputs = {each.name: each for each in inputs_of(data)}
+    outputs = {each.name: each for each in outputs_of(data)}
+    sizes = {
+        "inputs": tuple(_sized(each, inputs, "input") for each in network.inputs),
+        "outputs": tuple(_sized(each, outputs, "output") for each in network.outputs),
+    }
+    return network.model_copy(update=sizes)
+
+
+Head = TypeVar("Head", InputConfig, OutputConfig)
+
+_SIZES = (
+    "size",
+    "categories",
+    "tokens",
+    "length",
+    "features",
+    "height",
+    "width",
+    "channels",
+    "units",
+)
+
+
+def _sized(head: Head, known: Mapping[str, Head], what: str) -> Head:
+    found = known.get(head.name)
+    if found is None or found.kind != head.kind:
+        have = ", ".join(f"{name!r} ({each.kind})" for name, each in known.items())
+        raise ConfigurationError(
+            f"the network has the {what} {head.name!r} of kind {head.kind!r}, and the data have "
+            + ("none of that name" if found is None else f"{found.kind!r} there"),
+            f"what the data have: {have}",
+            f"set network.{what}s, too, or take other data",
+        )
+    sizes = {name: getattr(found, name) for name in _SIZES if hasattr(found, name)}
+    return head.model_copy(update=sizes)
+
+
+def photos_by_class(path: Path, side: int) -> ImageFiles:
+    """Photos in colour, squashed to squares, of which a tenth is held out to choose by.
+
+    Args:
+        path: A folder of class folders, or a zip of such; without folders `train` and `test`
+            around them, a fifth is held out to test.
+        side: Pixels.
+    """
+    shares = SplitConfig(dev=0.1, test=0.2, seed=0)
+    images = ImagesConfig(height=side, width=side, channels=3, split=shares)
+    return ImageFiles(path=path, images=images)

@@ -2,8 +2,10 @@
 
 A step is the gradient times the learning rate. Too small, and the descent is still on its way when
 the epochs end; too large, and it leaps over the valley, to and fro or out of it. In between lies a
-range of about a factor of ten that works. A penalty on the sizes of weights (L1) drives those that
-do not matter to 0, one on their squares (L2) makes all of them smaller.
+range of about a factor of ten that works. Momentum and Adam take other ways down the same surface;
+the picture shows all of them on the plane in which they vary most. A penalty on the sizes of
+weights (L1) drives those that do not matter to 0, one on their squares (L2) makes all of them
+smaller.
 
 Predict: at which rate does the loss rise? And which penalty leaves weights at 0?
 
@@ -16,15 +18,15 @@ from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
 from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.zeros import measure
+from gatescope.recipes.paths import callbacks, measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 
-__all__ = ["measure", "recipe"]
+__all__ = ["callbacks", "measure", "pictures", "recipe"]
 
 
 def recipe() -> NetworkRecipe:
-    """Plain gradient descent at four rates, and with two penalties at the right one."""
+    """Four rates, two other optimizers, and two penalties at the right rate."""
     return NetworkRecipe(
         data=Bundled(name="iris"),
         network=DenseConfig(
@@ -41,6 +43,11 @@ def recipe() -> NetworkRecipe:
             "0.01": ("training.optimizer.learning_rate=0.01",),
             "0.1": (),
             "10": ("training.optimizer.learning_rate=10",),
+            "0.01 with momentum": (
+                "training.optimizer.learning_rate=0.01",
+                'training.optimizer.settings={"momentum": 0.9}',
+            ),
+            "Adam": ("training.optimizer.name=adam", "training.optimizer.learning_rate=0.01"),
             "0.1 with L1": ("network.l1=0.02",),
             "0.1 with L2": ("network.l2=0.02",),
         },

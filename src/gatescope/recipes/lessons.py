@@ -21,7 +21,8 @@ ORDER = (
     "scenes", "caption",
 )  # fmt: skip
 """Modules of this package that are recipes, those that exist."""
-_HOME = Path(__file__).parent
+HOME = Path(__file__).parent
+"""Where they are; a recipe elsewhere is the user's own."""
 _FACTS = ("Predict", "Data", "Minutes on two cores", "Expected", "Baseline")
 _FACT = re.compile(
     rf"(?:(?<=\s)|^)({'|'.join(_FACTS).replace(' ', chr(92) + 's')})(?:[, ][^:.]*)?:\s"
@@ -58,7 +59,7 @@ class Lesson:
 
 def names() -> list[str]:
     """What recipes are called, in the order in which they are best read."""
-    return [name.replace("_", "-") for name in ORDER if (_HOME / f"{name}.py").is_file()]
+    return [name.replace("_", "-") for name in ORDER if (HOME / f"{name}.py").is_file()]
 
 
 def lessons() -> list[Lesson]:
@@ -77,7 +78,7 @@ def lesson(name: str) -> Lesson:
     """
     known = names()
     if name in known:
-        return read_lesson(_HOME / f"{name.replace('-', '_')}.py")
+        return read_lesson(HOME / f"{name.replace('-', '_')}.py")
     raise UsageError(
         f"there is no recipe {name!r}",
         f"one of {', '.join(known)}",

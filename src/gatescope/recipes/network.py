@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import keras
 import numpy as np
 from pydantic import Field as Setting
+from pydantic import PositiveInt
 from rich.console import Console
-from sklearn.metrics import accuracy_score, r2_score
 
 from gatescope.data.bundled import Bundled
-from gatescope.data.datasets import Array, Dataset, Field, Part
-from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
-from gatescope.models.conv import ConvConfig, conv
-from gatescope.models.dense import DenseConfig, dense
-from gatescope.models.heads import compile_arguments
-from gatescope.models.recurrent import RecurrentConfig, recurrent
-from gatescope.recipes.baselines import IN_WORDS, Baseline, baseline_score
+from gatescope.data.datasets import Dataset
+from gatescope.data.memory import LongMemory
+from gatescope.data.patients import Patients
+from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFile, TextFiles
+from gatescope.data.splits import SPLITS
+from gatescope.errors import DivergenceError, UsageError, nearest
+from gatescope.recipes.agreement import scores_of
+from gatescope.recipes.baselines import Baseline, baseline_scores
+from gatescope.recipes.kept import keep, origin_of
+from gatescope.recipes.preparing import AnyNetwork, Prepared, prepare
 from gatescope.recipes.recipe import Recipe
 from gatescope.recipes.results import Band, Results
 from gatescope.recipes.settings import override
@@ -29,10 +35,12 @@ from gatescope.report.html import Html, section
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.runs.record import safe_name
-from gatescope.training.fit import FitConfig, Fitted, fit
+from gatescope.training.distribution import Job, fit_together, on_machines
+from gatescope.training.fit import MODEL, FitConfig, Fitted, fit
 
 AnySource = Annotated[
-    Bundled | TableFile | ImageFiles | SoundFiles | TextFiles, Setting(discriminator="kind")
+    Bundled | TableFile | SampleTable | ImageFiles | SoundFiles | TextFiles | Patients | LongMemory,
+    Setting(discriminator="kind"),
 ]
 
 
@@ -43,22 +51,79 @@ class NetworkRecipe(Recipe):
         data: What it is trained on.
         network: How it is built.
         training: How it is trained.
+        samples: How many of the training part are learned from, drawn at random; None for all.
         variants: By name, what is set otherwise, each as `--set` would be told; none for one
             network alone.
+        workers: Processes that train it together.
         baselines: What it must beat.
         expected: Bands of scores on the test part: `test` of one network, or a variant's name.
     """
 
     data: AnySource
-    network: DenseConfig | ConvConfig | RecurrentConfig
+    network: AnyNetwork
     training: FitConfig
+    samples: PositiveInt | None = None
     variants: Mapping[str, tuple[str, ...]] = {}
+    workers: PositiveInt = 1
     baselines: tuple[Baseline, ...]
     expected: Mapping[str, Band]
 
     def run(self, module: Any, folder: Path, *, resume: bool, console: Console | None) -> Results:
         """Trains the network, or each variant, and compares with baselines; see `run_network`."""
+        self._check_workers()
         return run_network(self, module, folder, resume=resume, console=console)
+
+    def take_part(self, folder: Path, *, resume: bool, console: Console | None) -> None:
+        """Trains together with another process, which leads and shows what came of it.
+
+        Args:
+            folder: Where that one writes.
+            resume: Whether to go on there.
+            console: Where progress is shown; None is silent.
+        """
+        self._check_workers()
+        for name, settings in (self.variants or {"test": ()}).items():
+            chosen, where = override(self, settings), _run_folder(self, name, folder)
+            _train_together(chosen, where, resume=resume, console=console)
+
+    def _check_workers(self) -> None:
+        """A process takes part in one training of several machines, for TensorFlow leaves none."""
+        if on_machines() and self.workers > 1 and len(self.variants) > 1:
+            raise UsageError(
+                f"TF_CONFIG is set, and the recipe trains {len(self.variants)} networks in turn",
+                "one, for a process can take part in one training with other machines",
+                f"name it: --variant {shlex.quote(next(iter(self.variants)))}",
+            )
+
+    def only(self, variant: str, settings: Sequence[str] = ()) -> NetworkRecipe:
+        """The recipe with one of its variants alone.
+
+        Args:
+            variant: Its name.
+            settings: What is set after what the variant sets.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        if variant not in self.variants:
+            raise UsageError(
+                f"there is no variant {variant!r}",
+                f"one of {', '.join(self.variants)}" if self.variants else "no --variant",
+                nearest(variant, self.variants) or "leave --variant out",
+            )
+        others = self.variants.keys() - {variant}
+        left = {name: band for name, band in self.expected.items() if name not in others}
+        alone = {variant: (*self.variants[variant], *settings)}
+        return self.model_copy(update={"variants": alone, "expected": left})
+
+    def first(self, settings: Sequence[str] = ()) -> NetworkRecipe:
+        """The one network, or the first of several, as a recipe without variants.
+
+        Args:
+            settings: What is set after what the variant sets.
+        """
+        chosen = override(self, [*next(iter(self.variants.values()), ()), *settings])
+        return chosen.model_copy(update={"variants": {}})
 
 
 @dataclass(frozen=True)
@@ -72,7 +137,9 @@ class Trained:
         model: The network, with the weights of its best epoch.
         fitted: Curves.
         scores: On each part: accuracy of classes, R² of numbers; of several targets the mean.
+        by_target: On the test part, each target by itself.
         seconds: What training took.
+        callbacks: What watched it.
     """
 
     name: str
@@ -81,7 +148,9 @@ class Trained:
     model: keras.Model
     fitted: Fitted
     scores: Mapping[str, float]
+    by_target: Mapping[str, float]
     seconds: float
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def run_network(
@@ -91,38 +160,73 @@ def run_network(
 
     Args:
         recipe: What to do.
-        module: Whose functions `pictures` and `measure`, where it has them, make sections and
-            more scores of what was trained.
+        module: Whose functions, where it has them, show more: `callbacks` watch each training,
+            `pictures` and `measure` make sections and more scores of what was trained.
         folder: Where runs go.
         resume: Whether to go on there.
         console: Where progress is shown.
     """
-    trained = []
+    watch: Callable[[], Sequence[keras.callbacks.Callback]]
+    watch = getattr(module, "callbacks", _no_callbacks)
+    trained, diverged = [], {}
     for name, settings in (recipe.variants or {"test": ()}).items():
         chosen = override(recipe, settings)
         if console is not None and recipe.variants:
             console.print(f"\n{name}", style="bold")
-        where = folder / (safe_name(name) if recipe.variants else "run")
-        trained.append(train(name, chosen, where, resume=resume, console=console))
+        where = _run_folder(recipe, name, folder)
+        try:
+            one = train(name, chosen, where, resume=resume, console=console, callbacks=watch())
+        except DivergenceError as error:
+            if not recipe.variants:
+                raise
+            diverged[name] = error.happened  # which is what some variants are there to show
+            continue
+        trained.append(one)
+        origin = origin_of(chosen, module, name if recipe.variants else "")
+        keep(where, one.data, chosen.network.outputs, origin)
     show: Callable[[Sequence[Trained]], Sequence[Html]] = getattr(module, "pictures", _no_pictures)
     measure: Callable[[Sequence[Trained]], Mapping[str, float]]
     measure = getattr(module, "measure", _no_measures)
     data = recipe.data.load()
     return Results(
-        scores={one.name: one.scores["test"] for one in trained} | dict(measure(trained)),
+        scores=_named(trained) | dict(measure(trained)),
         expected=recipe.expected,
         baselines={
-            IN_WORDS[name]: baseline_score(name, data, recipe.training.seed)
+            told: value
             for name in recipe.baselines
+            for told, value in baseline_scores(name, data, recipe.training.seed).items()
         },
-        rows=[_row(one) for one in trained],
+        rows=[*map(_row, trained), *map(_diverged_row, diverged)],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
+        notes=(*data.notes, *_units(data), *(f"{name}: {why}" for name, why in diverged.items())),
     )
 
 
+def _units(data: Dataset) -> Iterator[str]:
+    for target in data.targets:
+        if target.is_number:
+            yield f"the score of {target.name!r} is R²: 1 is exact, 0 is no better than the mean"
+
+
+def _named(trained: Sequence[Trained]) -> dict[str, float]:
+    """The test score of each network and, where it has several targets, of each of these."""
+    scores = {}
+    for one in trained:
+        scores[one.name] = one.scores["test"]
+        if len(one.by_target) > 1:
+            scores |= {f"{one.name}: {target}": value for target, value in one.by_target.items()}
+    return scores
+
+
 def train(
-    name: str, recipe: NetworkRecipe, folder: Path, *, resume: bool, console: Console | None
+    name: str,
+    recipe: NetworkRecipe,
+    folder: Path,
+    *,
+    resume: bool,
+    console: Console | None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Builds and trains one network.
 
@@ -132,61 +236,84 @@ def train(
         folder: Of the run.
         resume: Whether to go on there.
         console: Where progress is shown.
+        callbacks: Of Keras, which watch the training.
     """
     began = time.monotonic()
-    data = recipe.data.load()
-    keras.utils.set_random_seed(recipe.training.seed)
-    model = built(recipe.network)
-    model.compile(**compile_arguments(recipe.network.outputs))
+    if recipe.workers > 1:
+        _train_together(recipe, folder, resume=resume, console=console)
+        resume = True  # with a training that is finished
+    ready = prepared(recipe)
+    taught = ready.job(recipe.training)
     fitted = fit(
-        model, _given(data.train, recipe), recipe.training, run=folder, resume=resume,
-        validation=_given(data.dev, recipe), console=console,
+        taught.model, taught.data, recipe.training, run=folder, resume=resume,
+        validation=taught.validation, console=console, callbacks=callbacks,
     )  # fmt: skip
-    parts = {"train": data.train, "dev": data.dev, "test": data.test}
-    scores = {part: score(model, held, data.targets) for part, held in parts.items()}
-    return Trained(name, recipe, data, model, fitted, scores, time.monotonic() - began)
+    if ready.learner is not ready.model:
+        ready.model.save(folder / MODEL)
+    by_target = {
+        split: scores_of(ready.learner, ready.data, split, ready.outputs) for split in SPLITS
+    }
+    means = {str(split): float(np.mean(list(each.values()))) for split, each in by_target.items()}
+    took = time.monotonic() - began
+    return Trained(
+        name,
+        recipe,
+        recipe.data.load(),
+        ready.model,
+        fitted,
+        means,
+        by_target["test"],
+        took,
+        tuple(callbacks),
+    )
 
 
-def _given(part: Part, recipe: NetworkRecipe) -> tuple[Any, Any]:
-    """Inputs by name and targets in the order of the outputs, as Keras takes them."""
-    y = [part.y[output.name] for output in recipe.network.outputs]
-    return dict(part.x), y[0] if len(y) == 1 else y
-
-
-def built(network: DenseConfig | ConvConfig | RecurrentConfig) -> keras.Model:
-    """The network of a configuration.
-
-    Args:
-        network: Of any kind.
-    """
-    if isinstance(network, ConvConfig):
-        return conv(network)
-    return recurrent(network) if isinstance(network, RecurrentConfig) else dense(network)
-
-
-def score(model: keras.Model, part: Part, targets: Sequence[Field]) -> float:
-    """Accuracy of classes, R² of numbers; of several targets their mean.
+def prepared(recipe: NetworkRecipe) -> Prepared:
+    """The network of a recipe, new and compiled, with what it learns from and is compared by.
 
     Args:
-        model: The network.
-        part: Samples.
-        targets: In the order of the network's outputs.
+        recipe: Of one network, or whose variants are left aside.
     """
-    predicted = model.predict(dict(part.x), verbose=0, batch_size=256)
-    outputs = predicted if isinstance(predicted, list) else [predicted]
-    return float(np.mean([
-        _score(target, part.y[target.name], np.asarray(output))
-        for target, output in zip(targets, outputs, strict=True)
-    ]))  # fmt: skip
+    return prepare(recipe.network, recipe.data.load(), recipe.training, recipe.samples)
 
 
-def _score(target: Field, true: Array, predicted: Array) -> float:
-    if target.kind in ("number", "numbers"):
-        return float(r2_score(true, predicted))
-    chosen = predicted.argmax(-1) if target.kind == "classes" else predicted[:, 0] > 0.5
-    return float(accuracy_score(true.ravel(), chosen))
+def _job(recipe: NetworkRecipe) -> Job:
+    return prepared(recipe).job(recipe.training)
 
 
+def network_recipe(name: str, recipe: Recipe) -> NetworkRecipe:
+    """A recipe, if it is one of networks.
+
+    Args:
+        name: What it is called.
+        recipe: Of any kind.
+
+    Raises:
+        UsageError: It is another one.
+    """
+    if isinstance(recipe, NetworkRecipe):
+        return recipe
+    raise UsageError(
+        f"the recipe {name!r} trains no network of layers with one loss",
+        "a recipe that does, such as hidden or convolution",
+        "gatescope recipes lists them",
+    )
+
+
+def _run_folder(recipe: NetworkRecipe, name: str, folder: Path) -> Path:
+    return folder / (safe_name(name) if recipe.variants else "run")
+
+
+def _train_together(
+    recipe: NetworkRecipe, folder: Path, *, resume: bool, console: Console | None
+) -> None:
+    fit_together(
+        partial(_job, recipe), recipe.training, workers=recipe.workers, run=folder,
+        resume=resume, console=console,
+    )  # fmt: skip
+
+
+_WIDE = 1_000  # from the smallest loss to the largest, from where on powers of ten are drawn
 _COLUMNS = ("", "test", "dev", "train", "parameters", "epochs", "seconds")
 
 
@@ -196,13 +323,20 @@ def _row(one: Trained) -> tuple[object, ...]:
     return one.name, *scores, one.model.count_params(), epochs, round(one.seconds, 1)
 
 
+def _diverged_row(name: str) -> tuple[object, ...]:
+    return name, "diverged", *[None] * (len(_COLUMNS) - 2)
+
+
 def _curves(trained: Sequence[Trained]) -> Html:
     kinds = [("loss", "Loss in training"), ("val_loss", "Loss on held-out data")]
+    losses = [value for one in trained for kind, _ in kinds for value in
+              one.fitted.history.get(kind, ()) if 0 < value < math.inf]  # fmt: skip
+    wide = bool(losses) and max(losses) > _WIDE * min(losses)
     charts = [
         line_chart(
             [Series(one.name, range(1, len(line) + 1), line) for one in trained
              if (line := one.fitted.history.get(kind))],
-            title=title, x_label="epoch", y_label="loss",
+            title=title, x_label="epoch", y_label="loss", log_y=wide,
         )
         for kind, title in kinds
     ]  # fmt: skip
@@ -210,6 +344,10 @@ def _curves(trained: Sequence[Trained]) -> Html:
 
 
 def _no_pictures(trained: Sequence[Trained]) -> Sequence[Html]:
+    return ()
+
+
+def _no_callbacks() -> Sequence[keras.callbacks.Callback]:
     return ()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatescope.recipes.lessons import Lesson
-from gatescope.report.html import Html, page, paragraph, section
+from gatescope.report.html import Html, element, escape, page, paragraph, section
 from gatescope.report.html import table as html_table
 from gatescope.runs.files import atomic_write
 
@@ -27,6 +27,7 @@ class Results:
         rows: Of the table that compares variants, in the order of `columns`.
         columns: Their names.
         pictures: Sections of the page.
+        notes: What should be known of the data, each a sentence.
     """
 
     scores: Mapping[str, float]
@@ -35,6 +36,7 @@ class Results:
     rows: Sequence[Sequence[object]] = ()
     columns: Sequence[str] = ()
     pictures: Sequence[Html] = ()
+    notes: Sequence[str] = ()
 
     @property
     def outside(self) -> dict[str, Band]:
@@ -42,7 +44,7 @@ class Results:
         return {
             name: (low, high)
             for name, (low, high) in self.expected.items()
-            if not low <= self.scores[name] <= high
+            if name not in self.scores or not low <= self.scores[name] <= high
         }
 
 
@@ -64,13 +66,22 @@ def write_results(results: Results, lesson: Lesson, folder: Path) -> Path:
         "What came of it",
         html_table(rows_of(results), ["", "score", "expected"], caption="On the test part"),
     )
+    noted = (
+        [
+            section(
+                "About the data", element("ul", *(element("li", escape(n)) for n in results.notes))
+            )
+        ]
+        if results.notes
+        else []
+    )
     compared = (
         [section("Side by side", html_table(results.rows, results.columns, caption="Variants"))]
         if results.rows
         else []
     )
     content = page(
-        lesson.title, section("The lesson", *texts), judged, *compared, *results.pictures
+        lesson.title, section("The lesson", *texts), judged, *noted, *compared, *results.pictures
     )
     atomic_write(folder / PAGE, content.encode())
     return folder / PAGE

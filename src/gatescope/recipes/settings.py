@@ -24,8 +24,8 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 
     Args:
         recipe: A pydantic model, whose fields may be models in turn; it stays as it is.
-        assignments: Each `name=value`, the name with dots from model to model, the value in
-            JSON or as plain text. Of two with the same name the later one counts.
+        assignments: Each `name=value`, the name as `full_name` takes it, the value in JSON or as
+            plain text. Of two with the same name the later one counts.
 
     Returns:
         The changed recipe, validated as a whole.
@@ -38,10 +38,43 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         >>> override(recipe(), ["training.batch_size=32", "decoder.cell=gru"]).decoder.cell
         'gru'
     """
-    changes = [_parsed(assignment) for assignment in assignments]
-    for change in changes:
-        _check_name(recipe, change.name)
+    changes = [_parsed(assignment, recipe) for assignment in assignments]
     return _changed(recipe, changes, depth=0)
+
+
+def full_name(recipe: BaseModel, name: str) -> str:
+    """The name of a setting, with dots from model to model.
+
+    Args:
+        recipe: That has the setting.
+        name: The same, or without models in the middle where it begins and ends as one setting
+            alone does: `training.learning_rate` for `training.optimizer.learning_rate`.
+
+    Raises:
+        ConfigurationError: It names no setting.
+    """
+    names = list(_names(recipe))
+    if name in names:
+        return name
+    group, _, last = name.rpartition(".")
+    inside = [one for one in names if one.startswith(f"{group}.") and one.endswith(f".{last}")]
+    if len(inside) == 1:
+        return inside[0]
+    raise ConfigurationError(
+        f"there is no setting {name!r}",
+        f"one of {', '.join(names)}",
+        did_you_mean(inside or _elsewhere(name, names))
+        or nearest(name, names)
+        or "name one of these",
+    )
+
+
+def setting(recipe: BaseModel, name: str) -> object:
+    """What a recipe has under the full name of a setting."""
+    value: object = recipe
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
 
 
 class _Change(NamedTuple):
@@ -53,13 +86,13 @@ class _Change(NamedTuple):
         return ".".join(self.path)
 
 
-def _parsed(assignment: str) -> _Change:
+def _parsed(assignment: str, recipe: BaseModel) -> _Change:
     name, equals, text = assignment.partition("=")
     if not equals:
         raise ConfigurationError(
             f"{assignment!r} sets nothing", "name=value", "write it like training.batch_size=32"
         )
-    return _Change(name.strip().split("."), text.strip())
+    return _Change(full_name(recipe, name.strip()).split("."), text.strip())
 
 
 def _names(model: BaseModel) -> Iterator[str]:
@@ -68,17 +101,6 @@ def _names(model: BaseModel) -> Iterator[str]:
         yield name
         if isinstance(value, BaseModel):
             yield from (f"{name}.{inner}" for inner in _names(value))
-
-
-def _check_name(recipe: BaseModel, name: str) -> None:
-    names = list(_names(recipe))
-    if name in names:
-        return
-    raise ConfigurationError(
-        f"there is no setting {name!r}",
-        f"one of {', '.join(names)}",
-        did_you_mean(_elsewhere(name, names)) or nearest(name, names) or "name one of these",
-    )
 
 
 def _elsewhere(name: str, names: Iterable[str]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
-from math import isfinite
+from math import isfinite, log10
 
 from gatescope.report.series import Series
 
@@ -12,13 +13,14 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille
 _BRAILLE = 0x2800
 
 
-def text_plot(line: Series, *, width: int = 40, height: int = 10) -> list[str]:
+def text_plot(line: Series, *, width: int = 40, height: int = 10, log_x: bool = False) -> list[str]:
     r"""Draws a line, its axes and the zero lines as text.
 
     Args:
         line: What to draw, finite somewhere.
         width: Letters across, numbers included.
         height: Lines of the drawing itself; title and numbers add three.
+        log_x: Whether equal ways across are equal factors; positions must be above 0.
 
     Returns:
         Lines of text, all of the same width.
@@ -31,6 +33,9 @@ def text_plot(line: Series, *, width: int = 40, height: int = 10) -> list[str]:
           └─────────
            0       1
     """
+    ends = [f"{value:.4g}".replace("-", "−") for value in (min(line.x), max(line.x))]
+    if log_x:
+        line = replace(line, x=list(map(log10, line.x)))
     low, high = _bounds(line.y)
     numbers = [f"{value:.3g}".replace("-", "−") for value in (high, low)]
     margin = max(map(len, numbers))
@@ -38,7 +43,6 @@ def text_plot(line: Series, *, width: int = 40, height: int = 10) -> list[str]:
     cells = _canvas(line, (low, high), columns, height)
     rows = ["".join(row) for row in cells]
     labels = [numbers[0], *[""] * (height - 2), numbers[1]]
-    ends = [f"{value:.4g}".replace("-", "−") for value in (min(line.x), max(line.x))]
     foot = ends[0] + ends[1].rjust(columns - len(ends[0]))
     drawn = [
         f"{'':{margin}} {line.label}",

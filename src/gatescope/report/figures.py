@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,8 +130,10 @@ def figure_of_surface(
             axes.plot(*path.T, "o-", color=colour, ms=2.5, lw=1.4, label=name)
             axes.plot(*path[-1], "*", color=colour, ms=11)
         if paths:
-            axes.legend(title="from the start to the star", frameon=False)
-        axes.set(xlabel="first direction", ylabel="second direction")
+            axes.legend(title="from the start to the star", framealpha=0.85, edgecolor="none")
+        # What leaps out of the plane is not to make all else a dot.
+        limits = {"xlim": (a[0], a[-1]), "ylim": (b[0], b[-1])}
+        axes.set(xlabel="first direction", ylabel="second direction", **limits)
         return _packed(figure, kind)
 
 
@@ -247,3 +250,70 @@ def surfaces(drawings: Sequence[Surface]) -> NDArray[np.uint8]:
             axes.set_visible(False)
         canvas.draw()  # type: ignore[no-untyped-call]
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+class Tile(NamedTuple):
+    """A picture among others.
+
+    Attributes:
+        image: `(height, width)`, from its darkest to its lightest value, or uint8 RGB
+            `(height, width, 3)`.
+        title: Above it.
+        right: Whether what the title says is so; None where there is nothing to be right.
+        heat: `(height, width)`, from 0 to 1: how strongly each place is marked; None marks none.
+        upward: Whether the first row is the lowest, as frequencies are drawn.
+    """
+
+    image: NDArray[Any]
+    title: str
+    right: bool | None = None
+    heat: NDArray[np.floating] | None = None
+    upward: bool = False
+
+
+_RIGHT, _WRONG = "#2166ac", "#b2182b"
+
+
+def tiles(rows: Sequence[Sequence[Tile | None]], *, width: float = 1.2) -> NDArray[np.uint8]:
+    """Draws pictures in rows, what is right framed in blue and what is wrong in red.
+
+    Args:
+        rows: Of pictures of one size; None leaves a place empty.
+        width: Of a picture, in inches.
+
+    Returns:
+        An image, `(height, width, 3)`.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = max(map(len, rows))
+    shape = next(tile.image.shape for row in rows for tile in row if tile is not None)
+    height = width * shape[0] / shape[1] + 0.3
+    with mpl.rc_context(_style(7.5)):
+        size = (width * columns, height * len(rows))
+        figure = Figure(figsize=size, layout="constrained", dpi=110)
+        canvas = FigureCanvasAgg(figure)
+        grid = figure.subplots(len(rows), columns, squeeze=False)
+        for line, row in zip(grid, rows, strict=True):
+            for axes, tile in zip_longest(line, row):
+                _draw_tile(axes, tile)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+def _draw_tile(axes: Axes, tile: Tile | None) -> None:
+    if tile is None:
+        axes.set_visible(False)
+        return
+    origin: Literal["lower", "upper"] = "lower" if tile.upward else "upper"
+    axes.imshow(tile.image, cmap="gray", origin=origin, aspect="auto")
+    if tile.heat is not None:
+        strength = np.clip(tile.heat, 0, 1)
+        axes.imshow(strength, cmap="autumn_r", alpha=0.75 * strength, origin=origin, aspect="auto")
+    colour = _INK if tile.right is None else _RIGHT if tile.right else _WRONG
+    axes.set_title(tile.title, color=colour)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(visible=tile.right is not None, color=colour, linewidth=2)

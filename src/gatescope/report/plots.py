@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -31,6 +32,7 @@ class _Frame:
     y_ticks: NDArray[np.float64]
     x_range: tuple[float, float]
     log_x: bool
+    log_y: bool
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -42,11 +44,19 @@ class _Frame:
 
 
 def line_chart(
-    series: Sequence[Series], *, title: str, x_label: str, y_label: str, log_x: bool = False
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    behind: Sequence[Series] = (),
 ) -> Html:
     """Draws series over one pair of axes.
 
-    Lines differ in colour and in dashes; the legend gives each one's last value. Long series are
+    Lines differ in colour and in dashes; the legend gives each one's last value, or what
+    it has to be told in its place. Long series are
     thinned to the lowest and highest point of each pixel column, so a spike stays visible.
 
     Args:
@@ -55,6 +65,8 @@ def line_chart(
         x_label: Name and unit of the horizontal axis.
         y_label: Name and unit of the vertical axis.
         log_x: Whether the horizontal axis counts powers of ten; positions must be above 0.
+        log_y: Whether the vertical axis does; values that are not above 0 leave a gap.
+        behind: Lines that are drawn faintly and not told apart, for what the others stand out of.
 
     Returns:
         A `figure` element.
@@ -64,25 +76,27 @@ def line_chart(
         >>> chart = line_chart([loss], title="Loss", x_label="epoch", y_label="loss (nats)")
     """
     caption = element("figcaption", escape(title))
-    drawable = [line for line in series if any(map(math.isfinite, line.y))]
-    if not drawable:
+    powers = partial(_by_powers, log_x=log_x, log_y=log_y)
+    told = [line for line in series if any(map(math.isfinite, powers(line).y))]
+    if not told:
         return element("figure", caption, element("p", escape("No values yet.")), class_="chart")
-    if log_x:
-        drawable = [replace(line, x=np.log10(line.x).tolist()) for line in drawable]
-    frame = _fit(drawable, log_x=log_x)
+    drawable = list(map(powers, told))
+    faint = [line for line in map(powers, behind) if any(map(math.isfinite, line.y))]
+    frame = _fit([*drawable, *faint], log_x=log_x, log_y=log_y)
     drawing = element(
         "svg",
         *_axes(frame, x_label, y_label),
-        *(_line(line, frame, place % _COLOURS) for place, line in enumerate(drawable)),
+        *(_line(line, frame, "behind") for line in faint),
+        *(_line(line, frame, _colour(place)) for place, line in enumerate(drawable)),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
-        aria_label=f"{title}. {y_label} over {x_label}. " + " ".join(map(_in_words, drawable)),
+        aria_label=f"{title}. {y_label} over {x_label}. " + " ".join(map(_in_words, told)),
     )
-    legend = element("ul", *(_legend(line, place) for place, line in enumerate(drawable)))
+    legend = element("ul", *(_legend(line, place) for place, line in enumerate(told)))
     return element("figure", caption, legend, drawing, class_="chart")
 
 
-def _fit(series: Sequence[Series], *, log_x: bool) -> _Frame:
+def _fit(series: Sequence[Series], *, log_x: bool, log_y: bool) -> _Frame:
     x, y = (
         np.concatenate([np.asarray(getattr(line, axis), np.float64) for line in series])
         for axis in ("x", "y")
@@ -93,9 +107,10 @@ def _fit(series: Sequence[Series], *, log_x: bool) -> _Frame:
         low, high = low - 0.5, high + 0.5
     whole = log_x or bool((x == np.round(x)).all())  # no epoch 1.5
     x_ticks = _ticks(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole), low, high)
-    y_ticks = _ticks(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]), y.min(), y.max())
+    steps = [1, 2, 5, 10] if log_y else [1, 2, 2.5, 5, 10]
+    y_ticks = _ticks(MaxNLocator(5, steps=steps, integer=log_y), y.min(), y.max())
     inside = (x_ticks >= low) & (x_ticks <= high)
-    return _Frame(x_ticks[inside], y_ticks, (low, high), log_x)
+    return _Frame(x_ticks[inside], y_ticks, (low, high), log_x, log_y)
 
 
 def _ticks(locator: MaxNLocator, low: float, high: float) -> NDArray[np.float64]:
@@ -108,7 +123,8 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Html]:
     for value in frame.y_ticks.tolist():
         y = frame.y(value)
         parts.append(element("path", d=f"M{_LEFT} {y:.1f}H{edge}", class_="grid"))
-        parts.append(_text(_LEFT - 6, y + 4, _number(value), "end"))
+        text = f"{10**value:.3g}" if frame.log_y else _number(value)
+        parts.append(_text(_LEFT - 6, y + 4, text, "end"))
     for value in frame.x_ticks.tolist():
         x = frame.x(value)
         parts.append(element("path", d=f"M{x:.1f} {foot}v4", class_="tick"))
@@ -125,7 +141,22 @@ def _number(value: float) -> str:
     return f"{round(value, 10):,g}"
 
 
-def _line(line: Series, frame: _Frame, colour: int) -> Html:
+def _by_powers(line: Series, *, log_x: bool, log_y: bool) -> Series:
+    """The line with powers of ten in the place of numbers."""
+    if log_x:
+        line = replace(line, x=np.log10(line.x).tolist())
+    if log_y:
+        y = np.asarray(line.y, np.float64)
+        with np.errstate(all="ignore"):
+            line = replace(line, y=np.where(y > 0, np.log10(y), np.nan).tolist())
+    return line
+
+
+def _colour(place: int) -> str:
+    return f"series-{place % _COLOURS}"
+
+
+def _line(line: Series, frame: _Frame, kind: str) -> Html:
     x, y = _thin(np.asarray(line.x, np.float64), np.asarray(line.y, np.float64))
     path, drawing = "", False
     for across, up in zip(x.tolist(), y.tolist(), strict=True):
@@ -134,7 +165,7 @@ def _line(line: Series, frame: _Frame, colour: int) -> Html:
             start, rest = ("L", "") if drawing else ("M", "h0")
             path += f"{start}{frame.x(across):.1f} {frame.y(up):.1f}{rest}"
         drawing = math.isfinite(up)
-    return element("path", d=path, class_=f"series series-{colour}")
+    return element("path", d=path, class_=f"series {kind}")
 
 
 def _thin(
@@ -160,7 +191,7 @@ def _in_words(line: Series) -> str:
 
 
 def _legend(line: Series, place: int) -> Html:
-    stroke = element("path", d="M2 6H26", class_=f"series series-{place % _COLOURS}")
+    stroke = element("path", d="M2 6H26", class_=f"series {_colour(place)}")
     swatch = element("svg", stroke, viewBox="0 0 28 12", aria_hidden="true")
-    value = element("b", escape(_last(line)))
+    value = element("b", escape(_last(line) if line.told is None else line.told))
     return element("li", swatch, escape(f"{line.label} "), value)

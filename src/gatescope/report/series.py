@@ -14,11 +14,13 @@ class Series:
         label: Its name.
         x: Positions, rising.
         y: Values; NaN and infinities leave a gap.
+        told: What the legend says beside the name; None for the last value.
     """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    told: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):

@@ -16,6 +16,8 @@ import tensorflow as tf
 from gatescope.scope.eager import identity, run, same_random_stream
 from gatescope.scope.record import Gate, Kind, Value
 
+_EAGER = tf.__internal__.EagerTensor
+
 
 class Alive(NamedTuple):
     """The variables and unbuilt optimizers of this process."""
@@ -35,7 +37,9 @@ def alive() -> Alive:
             kind = kinds.setdefault(type(thing), _kind(type(thing), plain))
         if kind:
             found[kind].append(thing)
-    variables = [variable for variable in found["variable"] if variable.is_initialized()]
+    # A graph that is gone, as of an export to SavedModel, leaves variables that nobody can read.
+    readable = [one for one in found["variable"] if isinstance(one.handle, _EAGER)]
+    variables = [variable for variable in readable if variable.is_initialized()]
     names = {identity(variable.handle): variable.name.removesuffix(":0") for variable in variables}
     for variable in found["keras"]:
         handle = getattr(variable._value, "handle", None)

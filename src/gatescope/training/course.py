@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from gatescope.errors import CheckpointError, ConfigurationError, nearest
+from gatescope.errors import CheckpointError, ConfigurationError, DivergenceError, nearest
 from gatescope.runs.files import atomic_write
 from gatescope.runs.open import open_run
 from gatescope.runs.record import RunWriter
@@ -149,7 +149,7 @@ class Guard(keras.callbacks.Callback):
             )
         for name in ("loss", self.monitor):
             if not math.isfinite(metrics[name]):
-                raise ConfigurationError(
+                raise DivergenceError(
                     f"{name} of epoch {epoch + 1} is {metrics[name]}",
                     "a finite number",
                     "start a new run with a lower learning_rate, or with clip_norm; "

@@ -16,9 +16,9 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from gatescope.errors import ConfigurationError, GatescopeError, UsageError, WorkerError
+from gatescope.startup import quiet_startup
 from gatescope.training.epochs import Data
 from gatescope.training.fit import MODEL, FitConfig, Fitted, train
 
@@ -86,7 +87,7 @@ def fit_on_workers(
     if workers < 1:
         raise UsageError(f"workers is {workers}", "1 or more", "workers=2 suits two cores")
     addresses = _free_addresses(workers)
-    context = get_context("spawn")
+    context = _context()
     pipes = [context.Pipe(duplex=False) for _ in addresses]
     processes = [
         context.Process(
@@ -97,11 +98,79 @@ def fit_on_workers(
         for rank, (_, sender) in enumerate(pipes)
     ]
     with ExitStack() as stack:
-        for process, (_, sender) in zip(processes, pipes, strict=True):
-            _start(process, build)
-            stack.callback(_end, process)
-            sender.close()
+        with quiet_startup():
+            for process, (_, sender) in zip(processes, pipes, strict=True):
+                _start(process, build)
+                stack.callback(_end, process)
+                sender.close()
         return _result(processes, [receiver for receiver, _ in pipes], run)
+
+
+def on_machines() -> bool:
+    """Whether `TF_CONFIG` names processes, of which this is one."""
+    return _TF_CONFIG in os.environ
+
+
+def leads() -> bool:
+    """Whether this process is the first of those that `TF_CONFIG` names, or none is named."""
+    return _task()[1] == 0
+
+
+def fit_together(
+    build: Callable[[], Job],
+    config: FitConfig,
+    *,
+    workers: int,
+    run: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Fitted:
+    """Trains with the processes that `TF_CONFIG` names, or with new ones on this machine.
+
+    Args:
+        build: See `fit_on_workers`, as for all that is not said here.
+        config: How to train.
+        workers: How many in all.
+        run: Folder for everything that is written; written to by the process that leads.
+        resume: Goes on where the run of that folder was stopped.
+        console: Where progress is shown; None is silent.
+
+    Raises:
+        UsageError: `TF_CONFIG` names another number of workers, or see `fit_on_workers`.
+        WorkerError: A process died; the last checkpoint is intact.
+        GatescopeError: As `fit` raises it.
+    """
+    if not on_machines():
+        return fit_on_workers(
+            build, config, workers=workers, run=run, resume=resume, console=console
+        )
+    if (named := _task()[0]) != workers:
+        raise UsageError(
+            f"TF_CONFIG names {named} workers, and {workers} are asked for",
+            "the same number",
+            f"--workers {named}, or unset TF_CONFIG to train on this machine alone",
+        )
+    return fit_as_worker(build, config, run=run, resume=resume, console=console)
+
+
+def _task() -> tuple[int, int]:
+    """How many workers `TF_CONFIG` names, and which this one is; one alone where it is not set."""
+    text = os.environ.get(_TF_CONFIG)
+    if text is None:
+        return 1, 0
+    try:
+        told = json.loads(text)
+        named = told["cluster"]
+        chief = len(named.get("chief", ()))
+        of_chief = told["task"]["type"] == "chief"
+        place = 0 if of_chief else chief + int(told["task"]["index"])
+        return chief + len(named.get("worker", ())), place
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise UsageError(
+            f"TF_CONFIG cannot be read: {text!r}",
+            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}',
+            "set it as TensorFlow's guide to multi-worker training says",
+        ) from cause
 
 
 def fit_as_worker(
@@ -129,7 +198,7 @@ def fit_as_worker(
         WorkerError: Another process died; the last checkpoint is intact.
         GatescopeError: As `fit` raises it.
     """
-    if _TF_CONFIG not in os.environ:
+    if not on_machines():
         raise UsageError(
             "TF_CONFIG is not set",
             "the addresses of all workers, and which of them this one is",
@@ -137,7 +206,7 @@ def fit_as_worker(
             "fit_on_workers(workers=2) start processes on this machine",
         )
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    chief = strategy.cluster_resolver.task_id in (0, None)
+    chief = leads()
     keras.utils.set_random_seed(config.seed)
     try:
         with strategy.scope():
@@ -197,6 +266,7 @@ class _Loop:
             told.on_epoch_begin(epoch)
             logs = _epoch(model, learn, dataset, told.on_train_batch_end)
             if validation_data is not None:
+                told.on_test_begin()
                 scores = _epoch(model, test, validation_data, lambda step, logs: None)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             told.on_epoch_end(epoch, logs)
@@ -295,6 +365,18 @@ def _check(model: keras.Model) -> None:
         )
 
 
+def _context() -> Any:
+    """How processes are started: where it can be, forked from one that has loaded TensorFlow.
+
+    Only loaded, for what has computed cannot be forked; and the next training finds it there.
+    """
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def _free_addresses(count: int) -> list[str]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -316,6 +398,8 @@ def _work(
     """What each new process does."""
     cluster = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}}
     os.environ[_TF_CONFIG] = json.dumps(cluster)
+    share = max(1, (os.cpu_count() or 1) // len(addresses))
+    tf.config.threading.set_intra_op_parallelism_threads(share)
     console = Console() if shows else None
     try:
         sender.send(fit_as_worker(build, config, run=run, resume=resume, console=console))
@@ -326,7 +410,7 @@ def _work(
         os._exit(error.exit_code)
 
 
-def _start(process: SpawnProcess, build: Callable[[], Job]) -> None:
+def _start(process: BaseProcess, build: Callable[[], Job]) -> None:
     try:
         process.start()
     except (pickle.PicklingError, AttributeError, TypeError) as cause:
@@ -337,15 +421,13 @@ def _start(process: SpawnProcess, build: Callable[[], Job]) -> None:
         ) from cause
 
 
-def _end(process: SpawnProcess) -> None:
+def _end(process: BaseProcess) -> None:
     if process.is_alive():
         process.kill()
     process.join()
 
 
-def _result(
-    processes: Sequence[SpawnProcess], receivers: Sequence[Connection], run: Path
-) -> Fitted:
+def _result(processes: Sequence[BaseProcess], receivers: Sequence[Connection], run: Path) -> Fitted:
     """What the first worker has to tell, when all have ended well."""
     told: dict[int, Any] = {}
     while any(process.is_alive() for process in processes) and not _failed(processes):
@@ -365,7 +447,7 @@ def _result(
     return fitted
 
 
-def _failed(processes: Sequence[SpawnProcess]) -> list[int]:
+def _failed(processes: Sequence[BaseProcess]) -> list[int]:
     """The workers that failed, those that were only left alone last."""
     failed = [rank for rank, process in enumerate(processes) if process.exitcode]
     return sorted(failed, key=lambda rank: processes[rank].exitcode == _LEFT_ALONE)
@@ -380,7 +462,7 @@ def _receive(receivers: Sequence[Connection], told: dict[int, Any]) -> None:
                 told[rank] = None
 
 
-def _died(failed: Sequence[int], processes: Sequence[SpawnProcess], run: Path) -> WorkerError:
+def _died(failed: Sequence[int], processes: Sequence[BaseProcess], run: Path) -> WorkerError:
     code = processes[failed[0]].exitcode or 0
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return WorkerError(

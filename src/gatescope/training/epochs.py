@@ -29,9 +29,11 @@ Data: TypeAlias = Arrays | EpochMaker
 
 @final
 class EpochDataset(tf.data.Dataset):
-    """A dataset that is another one in each epoch.
+    """A dataset that is another one in each epoch, and is passed through once in each.
 
     Keras iterates over what it was given anew for each epoch; nothing may be mapped on it before.
+    It asks for an iterator at an epoch's end, too, and throws it away at the next one's start. To
+    make one takes as long as several short steps, so until `begin` there is but one.
 
     Args:
         make: Makes the dataset of an epoch.
@@ -39,15 +41,19 @@ class EpochDataset(tf.data.Dataset):
 
     def __init__(self, make: EpochMaker) -> None:
         self._make, self._epoch, self._made = make, 0, make(0)
+        self._iterator: Any = None
         super().__init__(tf.data.experimental.to_variant(self._made))
 
     def begin(self, epoch: int) -> None:
-        """Turns to the data of an epoch."""
+        """Turns to the data of an epoch, from their start."""
+        self._iterator = None
         if epoch != self._epoch:
             self._epoch, self._made = epoch, self._make(epoch)
 
     def __iter__(self) -> Any:
-        return iter(self._made)
+        if self._iterator is None:
+            self._iterator = iter(self._made)
+        return self._iterator
 
     @property
     def element_spec(self) -> Any:

@@ -202,7 +202,7 @@ def train(
     keras.utils.set_random_seed(config.seed)
     # Checkpoints hold it, and where several processes train, all of them must make a variable.
     global_seed_generator()
-    dataset = EpochDataset(_epochs(data, config))
+    dataset = EpochDataset(epochs_of(data, config))
     held_out = None if validation is None else _held_out(validation, config.batch_size)
     _prepare(model, dataset, config, callbacks)
     training = _Training(config, dataset, held_out, console, callbacks, loop)
@@ -227,7 +227,7 @@ class _Training:
 
     config: FitConfig
     dataset: EpochDataset
-    held_out: tf.data.Dataset | None
+    held_out: EpochDataset | None
     console: Console | None
     callbacks: Sequence[keras.callbacks.Callback]
     loop: Callable[..., None]
@@ -277,9 +277,7 @@ class _Training:
             lowering.append(Told(config.schedule.callback(monitor), course.history))
             course.model.optimizer.learning_rate = config.optimizer.learning_rate
         return [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: self.dataset.begin(epoch)
-            ),
+            _Begin(self.dataset, self.held_out),
             Guard(monitor),
             *lowering,
             *self.callbacks,
@@ -301,6 +299,27 @@ class _Training:
         write_asked(self.asked.model_copy(update={"finished": True}), run / RECIPE)
 
 
+@final
+class _Begin(keras.callbacks.Callback):
+    """Turns data to their start before each pass.
+
+    Args:
+        dataset: What is trained on.
+        held_out: What is scored after each epoch.
+    """
+
+    def __init__(self, dataset: EpochDataset, held_out: EpochDataset | None) -> None:
+        super().__init__()
+        self.dataset, self.held_out = dataset, held_out
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.dataset.begin(epoch)
+
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        if self.held_out is not None:
+            self.held_out.begin(0)
+
+
 def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
     if not model.compiled:
         raise UsageError(
@@ -316,8 +335,18 @@ def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
         )
 
 
-def _epochs(data: Data, config: FitConfig) -> EpochMaker:
-    """What makes the batches of each epoch."""
+def epochs_of(data: Data, config: FitConfig) -> EpochMaker:
+    """What makes the batches of each epoch.
+
+    Args:
+        data: As `fit` takes it.
+        config: How to train.
+
+    Raises:
+        UsageError: It is a dataset, in place of what makes one.
+        ConfigurationError: Classes are to be weighed that cannot be counted.
+        DataError: The arrays have no row, or not the same number everywhere.
+    """
     if isinstance(data, tf.data.Dataset):
         raise UsageError(
             "a dataset by itself has one order, or one that no other process can repeat",
@@ -338,8 +367,9 @@ def _epochs(data: Data, config: FitConfig) -> EpochMaker:
     return shuffled(arrays, batch_size=config.batch_size, seed=config.seed)
 
 
-def _held_out(data: Data, batch_size: int) -> tf.data.Dataset:
-    return data(0) if callable(data) else in_order(as_arrays(data), batch_size=batch_size)
+def _held_out(data: Data, batch_size: int) -> EpochDataset:
+    made = data(0) if callable(data) else in_order(as_arrays(data), batch_size=batch_size)
+    return EpochDataset(lambda epoch: made)
 
 
 def _prepare(

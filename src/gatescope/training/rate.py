@@ -19,8 +19,9 @@ from gatescope.errors import DataError, UsageError
 from gatescope.report.html import Html
 from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
-from gatescope.training.epochs import Data, EpochDataset, as_arrays, shuffled
-from gatescope.training.optimizers import OptimizerConfig
+from gatescope.training.epochs import Data, EpochDataset
+from gatescope.training.fit import FitConfig, epochs_of
+from gatescope.training.precision import computing_in
 from gatescope.training.schedules import Rates
 
 _DIVERGED = 4.0  # times the lowest loss
@@ -66,47 +67,43 @@ class RangeTest:
 def range_test(
     model: keras.Model,
     data: Data,
+    config: FitConfig,
     *,
-    optimizer: OptimizerConfig,
-    batch_size: int = 32,
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
-    seed: int = 1,
 ) -> RangeTest:
     """Trains for some steps at a rate that rises, until the loss diverges.
 
     Args:
         model: Compiled with its loss, built; it is left as it was.
         data: As `fit` takes it.
-        optimizer: Its name and settings; its learning rate is not used.
-        batch_size: Examples a step, where the data are arrays.
+        config: How it is going to be trained, which tells optimizer, batches, weights of classes,
+            precision and seed; its learning rate, schedule and epochs are not used.
         low: The first rate.
         high: The last rate.
         steps: From the first to the last.
-        seed: Of the order of the data.
 
     Raises:
         UsageError: The model is not compiled or not built, or the range is none.
         DataError: The first loss is not finite.
 
     Example:
-        >>> found = range_test(model, (x, y), optimizer=OptimizerConfig())  # doctest: +SKIP
+        >>> found = range_test(model, (x, y), FitConfig(epochs=9))  # doctest: +SKIP
         >>> found.suggestion  # doctest: +SKIP
         0.0021
     """
     _check(model, low, high, steps)
-    make = data if callable(data) else shuffled(as_arrays(data), batch_size=batch_size, seed=seed)
+    dataset = EpochDataset(epochs_of(data, config))
     settings = {"initial_learning_rate": low, "decay_steps": steps - 1, "decay_rate": high / low}
     rates = Rates("exponential_decay", settings)
     watch = _Watch()
-    with _untouched(model):
+    with _untouched(model), computing_in(model, config.precision):
         compiled = model._compile_config.config | {
-            "optimizer": optimizer.make(rates.keras()),
+            "optimizer": config.optimizer.make(rates.keras(), config.clip_norm),
             "steps_per_execution": 1,
         }
         keras.Model.compile(model, **compiled)
-        dataset = EpochDataset(make)
         turn = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: dataset.begin(epoch))
         watch.most = steps
         model.fit(dataset, epochs=steps, shuffle=False, verbose=0, callbacks=[turn, watch])

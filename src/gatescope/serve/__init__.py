@@ -1,0 +1,1 @@
+"""What leaves the house: networks in the formats of other programs."""
