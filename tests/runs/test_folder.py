@@ -89,9 +89,17 @@ def test_what_stands_elsewhere_is_refused(tmp_path: Path) -> None:
     root.mkdir()
     elsewhere = ended(other, "a").folder
     (root / "link").symlink_to(elsewhere)
-    nested = ended(root / "deeper", "a").folder
-    for folder in (elsewhere, root / "link", nested, root / ".." / "other" / elsewhere.name):
+    for folder in (elsewhere, root / "link", root / ".." / "other" / elsewhere.name):
         with pytest.raises(RunError, match="does not stand in"):
             check_deletable(folder, root)
-    delete_run(root / "deeper" / ".." / "deeper" / nested.name, root / "deeper")
-    assert elsewhere.exists() and not nested.exists()
+    assert elsewhere.exists()
+
+
+def test_runs_within_folders_are_listed_and_deleted(tmp_path: Path) -> None:
+    two = ended(tmp_path / "hidden-1" / "two", "fit").folder
+    ended(tmp_path / "a" / "b" / "c" / "d", "too deep")
+    (tmp_path / "hidden-1" / "again").symlink_to(tmp_path)
+    (found,) = list_runs(tmp_path).runs
+    assert tmp_path / found.run == two
+    delete_run(tmp_path / "hidden-1" / ".." / found.run, tmp_path)
+    assert not two.exists() and list_runs(tmp_path).runs == []

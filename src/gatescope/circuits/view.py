@@ -10,7 +10,7 @@ from gatescope.circuits.graph import Graph
 from gatescope.circuits.notation import expressions, number
 from gatescope.circuits.sums import SYMBOL, long_sums
 from gatescope.circuits.wires import Wire
-from gatescope.circuits.words import explain_graph
+from gatescope.circuits.words import explain_graph, sentences_of
 from gatescope.report.cells import aligned
 from gatescope.report.graph import Kind, Node, Style, text_graph
 
@@ -52,7 +52,15 @@ def nodes_of(graph: Graph) -> list[Node]:
     sums = long_sums(graph)
     wires = [wire for wire in graph.wires if wire not in sums.partial]
     places = {wire: place for place, wire in enumerate(wires)}
-    return [_node(graph, wire, tuple(places[end] for end in sums.inputs(wire))) for wire in wires]
+    said: dict[Wire, list[str]] = {}
+    for wire, sentence in sentences_of(graph):
+        said.setdefault(wire, []).append(sentence)
+    return [
+        _node(graph, wire, tuple(places[end] for end in sums.inputs(wire)))._replace(
+            title="\n".join(said.get(wire, ()))
+        )
+        for wire in wires
+    ]
 
 
 def _node(graph: Graph, wire: Wire, inputs: tuple[int, ...]) -> Node:

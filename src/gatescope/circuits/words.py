@@ -28,23 +28,32 @@ def explain_graph(graph: Graph) -> list[str]:
         >>> circuit.explain()[0]
         'multiply swaps: the gradient on a is upstream 1.00 × x 5.00 = 5.00; on x …
     """
+    return [sentence for _, sentence in sentences_of(graph)]
+
+
+def sentences_of(graph: Graph) -> list[tuple[Wire, str]]:
+    """As `explain_graph`, each sentence with the wire that it is about.
+
+    Args:
+        graph: A circuit.
+    """
     sums = long_sums(graph)
     names = expressions(graph.wires, _LONGEST_NAME)
     names |= {wire: f"the sum of {len(terms)} terms" for wire, terms in sums.terms.items()}
     arriving: dict[Wire, list[float]] = {wire: [] for wire in graph.wires}
-    sentences = []
+    sentences: list[tuple[Wire, str]] = []
     for wire in reversed(graph.wires):
         parts = arriving[wire]
         if wire in graph.outputs and wire.gradient is not None and parts:
             parts.append(wire.gradient - sum(parts))
         if len(parts) > 1 and (wire.gate or wire.name):
-            sentences.append(_sum_of(names[wire], parts))
+            sentences.append((wire, _sum_of(names[wire], parts)))
         ends = sums.inputs(wire)
         slopes = [1.0] * len(ends) if wire in sums.terms else local_derivatives(wire)
         if wire.gate and wire.gradient is not None and slopes and wire not in sums.partial:
             for end, slope in zip(ends, slopes, strict=True):
                 arriving[end].append(wire.gradient * slope)
-            sentences.append(_explain(wire, wire.gate, wire.gradient, slopes, names))
+            sentences.append((wire, _explain(wire, wire.gate, wire.gradient, slopes, names)))
     return sentences
 
 

@@ -41,6 +41,7 @@ class Node(NamedTuple):
         below: Written below its wire.
         kind: How it is coloured, where there are colours.
         ordered: Whether its inputs are no equals, as of a minus.
+        title: Said where it is pointed at.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Node(NamedTuple):
     below: str = ""
     kind: Kind = "gate"
     ordered: bool = False
+    title: str = ""
 
 
 def layers(nodes: Sequence[Node]) -> list[int]:

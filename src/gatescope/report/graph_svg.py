@@ -295,8 +295,10 @@ def _node(node: Node, box: Box, *, loose: bool) -> Html:
     right, middle = box.x + box.width, (box.x + box.width + box.end) / 2
     head = "m-6 -4l6 4l-6 4" if loose else ""
     rounded = 16 if node.kind in ("gate", "failed") else 5
+    title = [element("title", escape(node.title))] if node.title else []
     return element(
         "g",
+        *title,
         element("path", d=f"M{right:.1f} {box.y:.1f}H{box.end:.1f}{head}"),
         element(
             "rect",

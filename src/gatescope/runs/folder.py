@@ -17,6 +17,7 @@ from gatescope.runs.schema import APPLICATION, DATABASE
 RUNS = Path("runs")
 """Where runs are kept unless the user says otherwise."""
 
+_DEEPEST = 2  # folders between the folder of runs and a run
 _APPLICATION_AT = 68  # bytes into any SQLite file
 
 
@@ -25,7 +26,7 @@ class Overview:
     """What a list says of a run.
 
     Args:
-        run: The name of its folder.
+        run: Its folder within the folder of runs.
         name: What the training was called.
         status: As `Run.status`.
         started: When it began, in seconds since 1970.
@@ -62,14 +63,18 @@ class Listing:
     others: list[Path]
 
 
-def overview(run: Run) -> Overview:
+def overview(run: Run, root: Path | None = None) -> Overview:
     """Reads what a list says of a run.
+
+    Args:
+        run: The run.
+        root: The folder of runs, where it may stand deeper than others; None for its own parent.
 
     Raises:
         RunError: It is damaged.
     """
     return Overview(
-        run=run.folder.name,
+        run=run.folder.relative_to(root or run.folder.parent).as_posix(),
         name=run.name,
         status=run.status,
         started=run.started,
@@ -82,7 +87,7 @@ def overview(run: Run) -> Overview:
 
 
 def list_runs(root: Path) -> Listing:
-    """Reads every run of a folder.
+    """Reads every run of a folder, and those within its folders, as variants of a recipe are.
 
     Args:
         root: The folder.
@@ -91,19 +96,45 @@ def list_runs(root: Path) -> Listing:
         OSError: It cannot be read.
     """
     found = Listing([], {}, [])
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        if folder.name.startswith("."):
-            continue
-        if not (folder / DATABASE).exists():
+    for folder in _folders(root):
+        inside = [folder] if _has_record(folder) else _records(folder, _DEEPEST)
+        if not inside:
             found.others.append(folder)
-            continue
-        try:
-            found.runs.append(overview(open_run(folder)))
-        except GatescopeError as error:
-            found.unreadable[folder] = error.happened
-        except OSError as error:
-            found.unreadable[folder] = str(error)
+        for run in inside:
+            _read(run, root, found)
     found.runs.sort(key=lambda run: run.started, reverse=True)
+    return found
+
+
+def _read(folder: Path, root: Path, found: Listing) -> None:
+    try:
+        found.runs.append(overview(open_run(folder), root))
+    except GatescopeError as error:
+        found.unreadable[folder] = error.happened
+    except OSError as error:
+        found.unreadable[folder] = str(error)
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _has_record(folder: Path) -> bool:
+    return (folder / DATABASE).exists()
+
+
+def _records(folder: Path, deep: int) -> list[Path]:
+    """Folders of runs within a folder that is none; one that may not be read has none."""
+    found: list[Path] = []
+    try:
+        inside = [each for each in _folders(folder) if not each.is_symlink()]
+    except OSError:
+        return found
+    for each in inside:
+        if _has_record(each):
+            found.append(each)
+        elif deep > 1:
+            found += _records(each, deep - 1)
     return found
 
 
@@ -123,7 +154,7 @@ def check_deletable(folder: Path, root: Path) -> None:
             f"a folder with a {DATABASE} that Gatescope wrote",
             "gatescope runs   lists the runs; other folders are yours to delete",
         )
-    if folder.is_symlink() or folder.resolve().parent != root.resolve():
+    if folder.is_symlink() or root.resolve() not in folder.resolve().parents:
         place = folder.resolve()
         raise RunError(
             f"{str(folder)!r} does not stand in {str(root)!r}",
@@ -155,7 +186,7 @@ def delete_run(folder: Path, root: Path) -> None:
     except sqlite3.Error as cause:
         raise PermissionError(13, "write-protected", str(folder)) from cause
     # Hidden first, and in one step: a deletion that is killed leaves no half of a run in lists.
-    hidden = root / f".{folder.name}.{secrets.token_hex(4)}.deleted"
+    hidden = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.deleted"
     try:
         os.rename(folder, hidden)
     finally:
