@@ -3,18 +3,20 @@
 A spectrogram shows which frequencies sound when, on the mel scale, on which steps are as wide as we
 hear them. So a word is a picture, and convolutions read it.
 
-What a word is and who says it are both in that picture, and with six speakers a network that is let
-learns the speaker: at random splits it seems perfect. Split by speaker it must do without what is
-the speaker's own. So that is taken away beforehand. How long: every sound is stretched to 32
-frames. How loud: its loudest place is 0. Then time and frequency are shifted and stretched at
-random in training, for there are more than six voices and paces in the world.
+What a word is and who says it are both in that picture, and so are room and microphone; of six
+speakers a network learns all of it, and at random splits it seems perfect. Split by speaker it must
+do without. So what is the speaker's own is taken away: every sound is cut where it is 25 decibels
+below its loudest and stretched to 32 frames, and its loudest place is 0. What cannot be taken away
+is made random in training: pace and pitch by shifting and zooming, the microphone by an equalizer,
+the room by a floor of noise.
 
 Predict: which digits are taken for each other by a voice that is new?
 
 Data: a folder of wav files, or a zip of one, with digit and speaker in each name, as in
 7_theo_3.wav, or told by --label and --group; made on the Free Spoken Digit Dataset (3,000
 recordings of 6 speakers, CC BY-SA 4.0), gatescope data get spoken-digits. Minutes on two cores: 1.
-Expected: see below. Baseline: the commonest class; the nearest neighbour by mean MFCC.
+Expected: test accuracy 0.7 to 1, by the speaker. Baseline: the commonest class; the nearest
+neighbour by mean MFCC.
 """
 
 from pathlib import Path
@@ -67,5 +69,5 @@ def recipe(
             ),
         ),
         baselines=("guess", "cepstrum"),
-        expected={"test": (0.8, 1)},
+        expected={"test": (0.7, 1)},
     )  # fmt: skip
