@@ -103,9 +103,9 @@ def train(kind: str, path: Path) -> None:
     from gatescope.data.splits import SplitConfig
     from gatescope.models.conv import BlockConfig, ConvConfig
     from gatescope.recipes import table
-    from gatescope.recipes.from_data import inputs_of, outputs_of
-    from gatescope.recipes.network import NetworkRecipe
-    from gatescope.recipes.settings import override
+    from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+    from gatescope.recipes.kinds.network import NetworkRecipe
+    from gatescope.recipes.kinds.settings import override
     from gatescope.training.fit import FitConfig
 
     if kind == "csv":

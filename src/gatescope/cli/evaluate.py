@@ -96,9 +96,9 @@ def _network(
     if data is not None:
         existing(data, "data of the form that the network was trained on")
     with engine_starting():
-        from gatescope.recipes.evaluation import evaluate as score
-        from gatescope.recipes.evaluation_view import evaluation_page, score_rows
-        from gatescope.recipes.kept import open_network
+        from gatescope.recipes.kinds.kept import open_network
+        from gatescope.recipes.running.evaluation import evaluate as score
+        from gatescope.recipes.running.evaluation_view import evaluation_page, score_rows
         from gatescope.report.terminal import table
     from gatescope.runs.files import atomic_write
 

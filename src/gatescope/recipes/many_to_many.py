@@ -18,8 +18,8 @@ output; linear models; gradient boosting.
 
 from gatescope.data.patients import Patients
 from gatescope.models.dense import DenseConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.training.fit import FitConfig
 
 

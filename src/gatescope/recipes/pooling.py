@@ -16,8 +16,8 @@ cores: 2. Expected: see below. Baseline: logistic regression; nearest neighbours
 from gatescope.data.bundled import Bundled
 from gatescope.models.conv import BlockConfig, ConvConfig
 from gatescope.models.heads import ImageInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.shifts import measure, pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.shifts import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine
