@@ -107,6 +107,8 @@ def _network(
         found = score(kept, split=split, path=data)
     title = printable(f"{found.recipe}: {len(found.part):,} samples, {found.data}")
     output().print(table(score_rows(found), ("output", "score", "value"), title=title))
+    for note in found.notes:
+        output().print(printable(note), style="yellow", soft_wrap=True)
     told = {"run": str(kept.folder), **found.to_dict()}
     atomic_write(out, json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
     if html is not None:

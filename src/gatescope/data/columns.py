@@ -286,7 +286,7 @@ class ColumnSurvey:
             raise DataError(
                 f"{column} has more than {MAX_CATEGORIES:,} categories",
                 f"at most {MAX_CATEGORIES:,}",
-                f"leave it out: drop=({self.name!r},)",
+                f"leave it out: --drop {self.name!r}, or drop=({self.name!r},) in Python",
             )
 
     def _text_among_numbers(self, column: str, line: int, cell: str) -> DataError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -239,6 +240,34 @@ def test_other_data_have_no_parts_and_no_other_classes(tmp_path: Path) -> None:
     (tmp_path / "pets" / "dog").rename(tmp_path / "pets" / "dogs")
     with pytest.raises(DataError, match=r"not in training: 'dogs'[\s\S]*'dog'"):
         evaluate(kept, path=tmp_path / "pets")
+
+
+def test_what_other_data_leave_out_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    source = images(tmp_path / "pets")
+    kept = open_network(trained(source, tmp_path / "run"))
+    (tmp_path / "pets" / "owl" / "3.png").write_bytes(b"no image")
+    found = evaluate(kept, path=source.path)
+    (note,) = found.notes
+    assert note == "1 of 30 files cannot be read and were left out: 'owl/3.png'"
+    assert len(found.part) == 29 and found.to_dict()["notes"] == [note]
+    assert "owl/3.png" in evaluation_page(found, kept.inputs.reader)
+
+
+def test_rows_without_a_target_are_told(tmp_path: Path) -> None:
+    source = table(tmp_path)
+    kept = open_network(trained(source, tmp_path / "run"))
+    with source.path.open("a") as file:
+        file.write("3;a;a fine big house;01.03.2020;\n")
+    found = evaluate(kept, path=source.path)
+    assert found.notes == ("1 rows have no 'price' and were left out",) and len(found.part) == 60
+
+
+def test_other_data_tell_one_output(tmp_path: Path) -> None:
+    kept = open_network(trained(table(tmp_path), tmp_path / "run"))
+    inputs = kept.inputs.model_copy(update={"outputs": kept.inputs.outputs * 2})
+    with pytest.raises(UsageError, match=r"has 2 outputs, and other data tell one: price, price"):
+        evaluate(replace(kept, inputs=inputs), path=tmp_path / "a.csv")
 
 
 def test_what_is_no_run_or_not_finished_is_said(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ class Evaluation:
         part: Those samples.
         outputs: Each by itself.
         importance: How much columns count; none where inputs have no columns.
+        notes: What should be known of the data, each a sentence.
     """
 
     recipe: str
@@ -152,6 +153,7 @@ class Evaluation:
     part: Part
     outputs: Sequence[OutputResult]
     importance: Sequence[Importance]
+    notes: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -161,6 +163,7 @@ class Evaluation:
             "samples": len(self.part),
             "outputs": {one.output.name: one.to_dict() for one in self.outputs},
             "importance": {one.column: one.drop for one in self.importance},
+            "notes": list(self.notes),
         }
 
 
@@ -183,10 +186,8 @@ def evaluate(kept: Kept, *, split: Split | None = None, path: Path | None = None
     name = " · ".join(each for each in (origin.recipe, origin.variant) if each)
     outputs = kept.inputs.outputs
     if path is not None and split is None:
-        (output,) = outputs
-        wanted = Wanted(output.name, output.classes, output.mean, output.deviation)
-        part = labelled(source, path, kept.inputs.reader, wanted)
-        return Evaluation(name, f"all of {path.name}", part, _results(kept, part), ())
+        part, notes = labelled(source, path, kept.inputs.reader, _wanted(outputs))
+        return Evaluation(name, f"all of {path.name}", part, _results(kept, part), (), notes)
     if path is not None:
         source = source.model_copy(update={"path": path})
     data, chosen = source.load(), split or "test"
@@ -195,7 +196,19 @@ def evaluate(kept: Kept, *, split: Split | None = None, path: Path | None = None
     worth = permutation_importance(
         kept.model, data, [each.name for each in outputs], split=chosen
     ) if any(field.columns for field in data.inputs) else []  # fmt: skip
-    return Evaluation(name, f"{chosen} of {data.source}", part, _results(kept, part), worth)
+    said_of = f"{chosen} of {data.source}"
+    return Evaluation(name, said_of, part, _results(kept, part), worth, data.notes)
+
+
+def _wanted(outputs: Sequence[Output]) -> Wanted:
+    if len(outputs) > 1:
+        raise UsageError(
+            f"the network has {len(outputs)} outputs, and other data tell one: "
+            f"{', '.join(one.name for one in outputs)}",
+            "a network of one output, or the data that it was trained on",
+            "name a part of these: --split test",
+        )
+    return Wanted(outputs[0].name, outputs[0].classes, outputs[0].mean, outputs[0].deviation)
 
 
 def samples_of(kept: Kept, most: int) -> dict[str, Array]:

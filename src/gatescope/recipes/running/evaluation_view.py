@@ -13,6 +13,7 @@ from gatescope.report.bars import bars
 from gatescope.report.html import (
     Html,
     element,
+    escape,
     facts,
     page,
     paragraph,
@@ -58,7 +59,10 @@ def evaluation_page(evaluation: Evaluation, reader: Reader) -> str:
         for part in _sections(one, evaluation, reader, f" of {one.output.name}" if several else "")
     ]
     lead = f"{len(evaluation.part):,} samples: {evaluation.data}"
-    return page(f"What {evaluation.recipe} is worth", *sections, *_worth(evaluation), lead=lead)
+    notes = [element("li", escape(note)) for note in evaluation.notes]
+    about = [section("About the data", element("ul", *notes))] if notes else []
+    title = f"What {evaluation.recipe} is worth"
+    return page(title, *sections, *_worth(evaluation), *about, lead=lead)
 
 
 def _sections(one: OutputResult, evaluation: Evaluation, reader: Reader, of: str) -> list[Html]:
