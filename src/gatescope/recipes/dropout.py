@@ -45,7 +45,7 @@ def recipe(data: Path) -> NetworkRecipe:
             inputs=inputs_of(found), blocks=blocks, top="flatten", hidden=(256,),
             outputs=outputs_of(found),
         ),
-        training=FitConfig(epochs=20, schedule=Cosine()),
+        training=FitConfig(epochs=20, schedule=Cosine(), monitor="val_accuracy"),
         samples=4_000,
         variants={
             "no dropout": (),
