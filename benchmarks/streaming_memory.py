@@ -63,8 +63,8 @@ def write_table(folder: Path, size: int) -> tuple[Path, int]:
     kinds = rng.integers(0, 12, BLOCK)
     label = (numbers[:, 0] + numbers[:, 1] * (kinds % 2) > 0).astype(int)
     rows = [
-        ",".join([*(f"{value:.5f}" for value in row), f"kind{kind}", "yn"[one]])
-        for row, kind, one in zip(numbers, kinds, label, strict=True)
+        ",".join([*map(repr, row), f"kind{kind}", "yn"[one]])  # as pandas writes numbers
+        for row, kind, one in zip(numbers.tolist(), kinds, label, strict=True)
     ]
     block = ("\n".join(rows) + "\n").encode()
     path = folder / "table.csv"
