@@ -29,7 +29,7 @@ from gatescope.caption.fitting import fit
 from gatescope.data.captions import load_captions
 from gatescope.data.scenes import make_scenes
 from gatescope.recipes.caption import recipe
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.settings import override
 
 SCORED = {"photos": 400, "scenes": 200}
 SEED = 1000  # of scenes, unlike any recipe's

@@ -22,8 +22,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gatescope.recipes.results import Results
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.results import Results
+from gatescope.recipes.kinds.settings import override
 
 NAMES = (
     "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "convolution",

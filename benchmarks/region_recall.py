@@ -25,7 +25,7 @@ from gatescope.data.boxes import BoxedPhoto, load_boxes
 from gatescope.data.photos import read_photo
 from gatescope.layers.region_proposal import RegionProposal, anchors
 from gatescope.models.regions import RegionDetector
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.settings import override
 from gatescope.training.regions import (
     RegionRecipe,
     Views,

@@ -18,7 +18,7 @@ from rich.console import Console
 from gatescope.caption.fitting import CACHE, CaptionRecipe, fit
 from gatescope.models.regions import RegionConfig
 from gatescope.recipes.caption import recipe
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.settings import override
 
 VARIANTS = {
     "24 proposals, whole photo, 5 × 5 grid": RegionConfig(),

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gatescope.recipes import scenes
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.settings import override
 
 COLUMNS = (
     "seed",

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from PIL import Image
@@ -50,7 +51,7 @@ def measure(kind: str, size: float, folder: Path) -> None:
     made, count = (write_table if kind == "csv" else write_images)(folder, int(size * GB))
     began = time.monotonic()
     command = [sys.executable, __file__, f"train-{kind}", str(made)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     peak = int(result.stdout.split()[-1]) / 1024
     minutes = (time.monotonic() - began) / 60
     print(f"{size:5g} {count:14,d} {peak:8.0f} {minutes:8.1f}", flush=True)
@@ -62,8 +63,8 @@ def write_table(folder: Path, size: int) -> tuple[Path, int]:
     kinds = rng.integers(0, 12, BLOCK)
     label = (numbers[:, 0] + numbers[:, 1] * (kinds % 2) > 0).astype(int)
     rows = [
-        ",".join([*(f"{value:.5f}" for value in row), f"kind{kind}", "yn"[one]])
-        for row, kind, one in zip(numbers, kinds, label, strict=True)
+        ",".join([*map(repr, row), f"kind{kind}", "yn"[one]])  # as pandas writes numbers
+        for row, kind, one in zip(numbers.tolist(), kinds, label, strict=True)
     ]
     block = ("\n".join(rows) + "\n").encode()
     path = folder / "table.csv"
@@ -103,9 +104,9 @@ def train(kind: str, path: Path) -> None:
     from gatescope.data.splits import SplitConfig
     from gatescope.models.conv import BlockConfig, ConvConfig
     from gatescope.recipes import table
-    from gatescope.recipes.from_data import inputs_of, outputs_of
-    from gatescope.recipes.network import NetworkRecipe
-    from gatescope.recipes.settings import override
+    from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+    from gatescope.recipes.kinds.network import NetworkRecipe
+    from gatescope.recipes.kinds.settings import override
     from gatescope.training.fit import FitConfig
 
     if kind == "csv":
@@ -119,13 +120,16 @@ def train(kind: str, path: Path) -> None:
         block = BlockConfig(filters=8, stride=4)
         chosen = NetworkRecipe(
             data=source,
-            network=ConvConfig(inputs=inputs_of(found), blocks=(block,), outputs=outputs_of(found)),
+            network=ConvConfig(
+                inputs=inputs_of(found), blocks=(block,), top="average", outputs=outputs_of(found)
+            ),
             training=FitConfig(epochs=1),
             baselines=(),
             expected={},
         )
     run = Path(tempfile.mkdtemp())
-    results = chosen.run(table if kind == "csv" else None, run, resume=False, console=None)
+    module = table if kind == "csv" else ModuleType("images")
+    results = chosen.run(module, run, resume=False, console=None)
     shutil.rmtree(run)
     print(results.scores, results.notes)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -69,9 +69,9 @@ def demo_does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]]
     """Puts a function in the place of the demo, as a command that can go wrong at will."""
 
     def replace(run: Callable[..., None]) -> None:
-        module = ModuleType("gatescope.recipes.demo")
+        module = ModuleType("gatescope.recipes.running.demo")
         monkeypatch.setattr(module, "run", run, raising=False)
-        monkeypatch.setitem(sys.modules, "gatescope.recipes.demo", module)
+        monkeypatch.setitem(sys.modules, "gatescope.recipes.running.demo", module)
 
     return replace
 

@@ -13,8 +13,8 @@ from gatescope.data.sources import TableFile
 from gatescope.data.splits import SplitConfig
 from gatescope.data.table import TableConfig
 from gatescope.models.dense import DenseConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.training.fit import FitConfig
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gatescope.recipes import sweep as sweeps
-from gatescope.recipes.trial import Outcome, write_outcome
+from gatescope.recipes.running import sweep as sweeps
+from gatescope.recipes.running.trial import Outcome, write_outcome
 
 
 def test_a_rate_is_suggested_drawn_and_said_how_to_use(gatescope, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gatescope.data.splits import SplitConfig
 from gatescope.data.table import TableConfig
 from gatescope.data.texts import TextsConfig
 from gatescope.models.dense import DenseConfig, dense
-from gatescope.recipes.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
 
 FIFTHS = SplitConfig(dev=0.2, test=0.2, seed=0)
 

@@ -219,7 +219,8 @@ def test_birth_weights():
     assert "'column 1' was left out: it names rows, nearly each has its own" in table.notes
     (leak,) = [note for note in table.notes if "alone tells" in note]
     assert leak == (
-        "'bwt' alone tells 'low', to 100.0%: if it was made from it, leave it out: drop=('bwt',)"
+        "'bwt' alone tells 'low', to 100.0%: if it was made from it, leave it out: --drop 'bwt', "
+        "or drop=('bwt',) in Python"
     )
     assert table.encoder.categories["race"] == ("race", ("1", "2", "3"))
     honest = load_table(BIRTHS, config("low", drop=("bwt",)))

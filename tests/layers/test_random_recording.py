@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gatescope.layers.random_recording import RandomRecording
+from gatescope.training.fit import FitConfig, fit
 
 RNG = np.random.default_rng(0)
 SOUNDS = RNG.uniform(-10, 0, (64, 9, 16, 1)).astype("float32")
@@ -46,3 +47,35 @@ def test_it_is_kept_in_a_file_with_its_amounts() -> None:
     assert (again.equalizer, again.noise, again.seed) == (0.2, 0.3, 4)
     model = keras.Sequential([keras.Input((9, 16, 1)), again])
     assert model.output_shape == (None, 9, 16, 1)
+
+
+def test_a_training_that_was_stopped_goes_on_with_the_same_draws(tmp_path) -> None:
+    def network():
+        model = keras.Sequential(
+            [
+                keras.Input((9, 16, 1)),
+                RandomRecording(equalizer=0.1, noise=0.5),
+                keras.layers.Flatten(),
+                keras.layers.Dense(2),
+            ]
+        )
+        model.compile(loss="mse")
+        return model
+
+    def stop(epoch, logs):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    data, config = (SOUNDS, SOUNDS[:, 0, :2, 0]), FitConfig(epochs=4, restore_best=False)
+    keras.utils.set_random_seed(3)
+    whole = network()
+    fit(whole, data, config, run=tmp_path / "whole")
+    keras.utils.set_random_seed(3)
+    stopper = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), data, config, run=tmp_path / "stopped", callbacks=[stopper])
+    keras.utils.set_random_seed(99)
+    resumed = network()
+    fit(resumed, data, config, run=tmp_path / "stopped", resume=True)
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gatescope.recipes.lessons import lesson
-from gatescope.recipes.loading import load_recipe
-from gatescope.recipes.network import prepared
+from gatescope.recipes.kinds.lessons import lesson
+from gatescope.recipes.kinds.network import prepared
+from gatescope.recipes.running.loading import load_recipe
 from gatescope.training.fit import fit
 
 TOLERANCE = 0.01

@@ -15,11 +15,11 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gatescope.data.datasets import Dataset, Field, Part
 from gatescope.errors import ConfigurationError, DataError
-from gatescope.recipes.baselines import baseline_scores
-from gatescope.recipes.lessons import lesson
-from gatescope.recipes.occlusion import occluded
-from gatescope.recipes.results import Results, write_results
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.baselines import baseline_scores
+from gatescope.recipes.kinds.lessons import lesson
+from gatescope.recipes.kinds.results import Results, write_results
+from gatescope.recipes.kinds.settings import override
+from gatescope.recipes.pictures.occlusion import occluded
 
 RNG = np.random.default_rng(0)
 SHORT = ("training.epochs=1", "training.batch_size=16")

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from gatescope.data.datasets import Part
-from gatescope.recipes.lessons import lesson
-from gatescope.recipes.network import NetworkRecipe, prepared
-from gatescope.recipes.results import Results, write_results
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.lessons import lesson
+from gatescope.recipes.kinds.network import NetworkRecipe, prepared
+from gatescope.recipes.kinds.results import Results, write_results
+from gatescope.recipes.kinds.settings import override
 from gatescope.training.fit import MODEL
 
 ONE_EPOCH = ("training.epochs=1", "training.batch_size=8")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from gatescope.errors import DivergenceError, UsageError
-from gatescope.recipes.lessons import lesson
-from gatescope.recipes.network import NetworkRecipe, train
-from gatescope.recipes.results import write_results
-from gatescope.recipes.settings import override
-from gatescope.recipes.tables import table_source
-from gatescope.recipes.through_time import gradient_norms
+from gatescope.recipes.kinds.lessons import lesson
+from gatescope.recipes.kinds.network import NetworkRecipe, train
+from gatescope.recipes.kinds.results import write_results
+from gatescope.recipes.kinds.settings import override
+from gatescope.recipes.pictures.tables import table_source
+from gatescope.recipes.pictures.through_time import gradient_norms
 
 
 def run(name: str, folder: Path, *settings: str, **given: object):

@@ -7,7 +7,7 @@ import pytest
 from gatescope.data.scenes import HELD_OUT
 from gatescope.errors import ConfigurationError, UsageError
 from gatescope.recipes import scenes
-from gatescope.recipes.settings import override
+from gatescope.recipes.kinds.settings import override
 
 TINY = ["scenes=48", "test_scenes=4", "examples=1", "epochs=2", "batch_size=16", "decoding.beam=1"]
 

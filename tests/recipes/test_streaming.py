@@ -15,9 +15,9 @@ from gatescope.data.sources import ImageFiles, Source, TableFile
 from gatescope.data.splits import SPLITS, SplitConfig
 from gatescope.data.table import TableConfig
 from gatescope.models.dense import DenseConfig
-from gatescope.recipes.agreement import scores_of
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe, train
+from gatescope.recipes.kinds.agreement import scores_of
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe, train
 from gatescope.training.fit import FitConfig
 
 FIFTHS = SplitConfig(dev=0.2, test=0.2, seed=0)

@@ -33,3 +33,7 @@ def test_a_column_without_any_number_is_text():
 def test_a_row_that_does_not_fit_is_named():
     with pytest.raises(ValueError, match="row 1 has 1 cells, but there are 2 columns"):
         check_rows([("a", 1), ("b",)], ("name", "count"))
+
+
+def test_large_numbers_beside_small_ones_are_written_out():
+    assert format_column([0.004, 10250.4, 0.9])[0] == ["0.004", "10,250", "0.9"]

@@ -41,7 +41,7 @@ class Slow(keras.callbacks.Callback):
     """Leaves the time to be killed in, and draws from the global generators."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        time.sleep(0.02)
+        time.sleep(0.1)
 
     def on_epoch_end(self, epoch, logs=None):
         logs["draws"] = random.random() + np.random.normal()

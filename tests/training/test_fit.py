@@ -130,7 +130,7 @@ def test_steps_at_once_change_no_number():
 
 def test_short_steps_are_taken_many_at_once_unless_a_callback_looks_at_them():
     _, model = trained(epochs=1)
-    assert model.steps_per_execution == 16
+    assert model.steps_per_execution == 64
     looks = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     _, model = trained(epochs=1, callbacks=[looks])
     assert model.steps_per_execution == 1

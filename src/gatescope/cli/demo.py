@@ -17,5 +17,5 @@ def demo(
     """Train a small captioner on generated scenes and caption real photos, in four minutes."""
     writable(out)
     with engine_starting():
-        from gatescope.recipes.demo import run
+        from gatescope.recipes.running.demo import run
     run(out, output())

@@ -96,9 +96,9 @@ def _network(
     if data is not None:
         existing(data, "data of the form that the network was trained on")
     with engine_starting():
-        from gatescope.recipes.evaluation import evaluate as score
-        from gatescope.recipes.evaluation_view import evaluation_page, score_rows
-        from gatescope.recipes.kept import open_network
+        from gatescope.recipes.kinds.kept import open_network
+        from gatescope.recipes.running.evaluation import evaluate as score
+        from gatescope.recipes.running.evaluation_view import evaluation_page, score_rows
         from gatescope.report.terminal import table
     from gatescope.runs.files import atomic_write
 
@@ -107,6 +107,8 @@ def _network(
         found = score(kept, split=split, path=data)
     title = printable(f"{found.recipe}: {len(found.part):,} samples, {found.data}")
     output().print(table(score_rows(found), ("output", "score", "value"), title=title))
+    for note in found.notes:
+        output().print(printable(note), style="yellow", soft_wrap=True)
     told = {"run": str(kept.folder), **found.to_dict()}
     atomic_write(out, json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
     if html is not None:

@@ -38,8 +38,8 @@ def export(
             "copy its bundle: that folder is its export, see gatescope caption --bundle",
         )
     with engine_starting():
-        from gatescope.recipes.evaluation import samples_of
-        from gatescope.recipes.kept import open_network
+        from gatescope.recipes.kinds.kept import open_network
+        from gatescope.recipes.running.evaluation import samples_of
         from gatescope.serve.export import SUFFIXES, TOLERANCE
         from gatescope.serve.export import export as write
     kept = open_network(run)

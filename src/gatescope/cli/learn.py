@@ -11,7 +11,7 @@ from gatescope.cli.recipe_group import OWN_COMMANDS
 from gatescope.cli.recipes import run_lesson
 from gatescope.cli.terminal import output
 from gatescope.errors import UsageError
-from gatescope.recipes.lessons import Lesson, lesson, lessons
+from gatescope.recipes.kinds.lessons import Lesson, lesson, lessons
 
 
 def learn(

@@ -16,8 +16,8 @@ from gatescope.cli.terminal import complain, engine_starting, output, printable
 from gatescope.errors import UsageError
 
 if TYPE_CHECKING:
-    from gatescope.recipes.kept import Kept
-    from gatescope.recipes.prediction import Answer, Batch
+    from gatescope.recipes.kinds.kept import Kept
+    from gatescope.recipes.running.prediction import Answer, Batch
 
 _STANDARD_INPUT = Path("-")
 
@@ -49,9 +49,9 @@ def predict(
             f"gatescope predict {run} FILE",
         )
     with engine_starting():
-        from gatescope.recipes.kept import open_network
-        from gatescope.recipes.prediction import Refusal
-        from gatescope.recipes.prediction import predict as ask
+        from gatescope.recipes.kinds.kept import open_network
+        from gatescope.recipes.running.prediction import Refusal
+        from gatescope.recipes.running.prediction import predict as ask
     kept = open_network(run)
     answers, refused = [], False
     for found in ask(kept, _batches(kept, inputs or [], text or [])):
@@ -69,7 +69,7 @@ def predict(
 
 
 def _batches(kept: Kept, inputs: list[Path], text: list[str]) -> Iterator[Batch]:
-    from gatescope.recipes.new_inputs import from_json, from_paths, from_texts
+    from gatescope.recipes.running.new_inputs import from_json, from_paths, from_texts
 
     reader = kept.inputs.reader
     paths = [path for path in inputs if path != _STANDARD_INPUT]

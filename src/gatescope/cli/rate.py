@@ -21,7 +21,7 @@ from gatescope.cli.recipe_group import (
     train_command,
 )
 from gatescope.cli.terminal import engine_starting, output, printable, spinner
-from gatescope.recipes.lessons import Lesson
+from gatescope.recipes.kinds.lessons import Lesson
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -57,9 +57,9 @@ def find_rate(
     chosen = given_to(found, "rate", **given)
     check_folder(folder)
     with engine_starting():
-        from gatescope.recipes.loading import load_recipe
-        from gatescope.recipes.network import network_recipe
-        from gatescope.recipes.rate import recipe_range, write_range
+        from gatescope.recipes.kinds.network import network_recipe
+        from gatescope.recipes.running.loading import load_recipe
+        from gatescope.recipes.running.rate import recipe_range, write_range
     began = time.monotonic()
     recipe = network_recipe(found.name, load_recipe(found, chosen, settings or ()).recipe)
     variant = variant or next(iter(recipe.variants), None)

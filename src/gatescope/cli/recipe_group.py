@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from gatescope.cli.files import existing
 from gatescope.errors import UsageError, nearest
-from gatescope.recipes.lessons import HOME, Lesson, lesson, names, read_lesson
+from gatescope.recipes.kinds.lessons import HOME, Lesson, lesson, names, read_lesson
 
 OWN_COMMANDS = ("caption", "scenes")
 """Recipes with options of their own."""

@@ -11,7 +11,7 @@ import typer
 from gatescope.cli.recipe_group import check_folder, given_to
 from gatescope.cli.terminal import engine_starting, output, printable
 from gatescope.errors import UsageError
-from gatescope.recipes.lessons import Lesson, lesson, lessons
+from gatescope.recipes.kinds.lessons import Lesson, lesson, lessons
 from gatescope.report.terminal import summary, table
 
 recipes = typer.Typer(name="recipes", help="The recipes: small networks that show one thing each.")
@@ -83,10 +83,10 @@ def run_lesson(
     check_folder(folder)
     where = folder or Path("runs") / time.strftime(f"{found.name}-%Y%m%d-%H%M%S")
     with engine_starting():
-        from gatescope.recipes.loading import load_recipe
-        from gatescope.recipes.network import network_recipe
-        from gatescope.recipes.results import rows_of, write_results
-        from gatescope.recipes.settings import override
+        from gatescope.recipes.kinds.network import network_recipe
+        from gatescope.recipes.kinds.results import rows_of, write_results
+        from gatescope.recipes.kinds.settings import override
+        from gatescope.recipes.running.loading import load_recipe
         from gatescope.training.distribution import leads
     began = time.monotonic()
     loaded = load_recipe(found, chosen_data, settings)

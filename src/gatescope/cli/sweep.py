@@ -22,10 +22,10 @@ from gatescope.cli.recipe_group import (
 )
 from gatescope.cli.terminal import engine_starting, output, printable, progress_bars
 from gatescope.errors import UsageError
-from gatescope.recipes.lessons import Lesson
+from gatescope.recipes.kinds.lessons import Lesson
 
 if TYPE_CHECKING:
-    from gatescope.recipes.sweep import Sweep
+    from gatescope.recipes.running.sweep import Sweep
 
 
 def run_sweep(
@@ -65,7 +65,7 @@ def run_sweep(
         )
     where = folder or Path("runs") / time.strftime(f"sweep-{found.name}-%Y%m%d-%H%M%S")
     with engine_starting():
-        from gatescope.recipes.sweep import prepare
+        from gatescope.recipes.running.sweep import prepare
     sweep = prepare(
         found, chosen, settings or (), variant, swept, trials=trials, seed=seed, folder=where
     )
@@ -91,7 +91,7 @@ def _run(sweep: Sweep, workers: int, *, ray: bool) -> None:
 
 
 def _show(sweep: Sweep, found: Lesson, given: dict[str, object]) -> None:
-    from gatescope.recipes.sweep import ranked, rows_of, write_sweep
+    from gatescope.recipes.running.sweep import ranked, rows_of, write_sweep
     from gatescope.report.terminal import summary, table
 
     results = ranked(sweep.results())

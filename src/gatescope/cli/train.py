@@ -80,7 +80,7 @@ def train_caption(
         from gatescope.caption.bundle import SHIPPED
         from gatescope.caption.fitting import fit
         from gatescope.recipes.caption import recipe
-        from gatescope.recipes.settings import override
+        from gatescope.recipes.kinds.settings import override
     begin = SHIPPED if start == "shipped" else Path(start) if start else None
     chosen = override(recipe(begin), settings or ())
     fit(chosen, data, run, resume=resume, start=begin, console=output())
@@ -93,7 +93,7 @@ def train_scenes(run: RunOption, settings: SetOption = None, resume: ResumeOptio
     check_folder(run)
     with engine_starting():
         from gatescope.recipes import scenes
-        from gatescope.recipes.settings import override
+        from gatescope.recipes.kinds.settings import override
     chosen = override(scenes.recipe(), settings or ())
     scenes.run(chosen, run, resume=resume, console=output())
 
@@ -110,7 +110,7 @@ def train_regions(
     existing(data, "a COCO instances file, or the folder it is in")
     check_folder(run)
     with engine_starting():
-        from gatescope.recipes.settings import override
+        from gatescope.recipes.kinds.settings import override
         from gatescope.training import regions
     chosen = override(regions.RegionRecipe(), settings or ())
     with progress_bars() as report:

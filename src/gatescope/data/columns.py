@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Literal, get_args
 
 import numpy as np
@@ -48,14 +48,20 @@ def to_numbers(cells: Sequence[str], decimal: Literal[".", ","]) -> NDArray[np.f
     Raises:
         ValueError: A cell is no number; see `number_of`.
     """
-    if decimal == ".":
-        with suppress(ValueError):  # a missing value, or thousands, or no number
-            return np.array(cells, np.float64)
+    numbers = _plain_numbers(cells) if decimal == "." else None
+    if numbers is not None:
+        return numbers
     texts = ["nan" if is_missing(cell) else cell for cell in cells]
-    if decimal == ".":
-        with suppress(ValueError):
-            return np.array(texts, np.float64)
     return np.array([number_of(text, decimal) for text in texts], np.float64)
+
+
+def _plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+    """The cells as numbers, if all are, and none is missing or has its thousands divided."""
+    try:
+        numbers = np.array(list(map(float, cells)))
+    except ValueError:
+        return None
+    return None if np.isnan(numbers).any() else numbers
 
 
 def number_of(cell: str, decimal: Literal[".", ","]) -> float:
@@ -156,41 +162,43 @@ class ColumnSurvey:
             cells: Text without white space at its ends.
             lines: Their lines in the file.
         """
-        present = self._present(cells, lines)
-        self.missing += len(cells) - len(present)
-        self.values += len(present)
-        self._count([cell for _, cell in present])
-        self._add_numbers(present)
+        numbers = _plain_numbers(cells) if self.decimal == "." else None
+        if numbers is None and not _MISSING.isdisjoint(map(str.lower, set(cells))):
+            full = [not is_missing(cell) for cell in cells]
+            cells, lines = list(compress(cells, full)), list(compress(lines, full))
+            self.missing += len(full) - len(cells)
+        self.values += len(cells)
+        self._count(cells)
+        self._add_numbers(self._read(cells, lines) if numbers is None else numbers, cells, lines)
 
-    def _present(self, cells: Sequence[str], lines: Sequence[int]) -> list[tuple[int, str]]:
-        """The cells that hold values, and their lines."""
-        rows = zip(lines, cells, strict=True)
-        if _MISSING.isdisjoint(map(str.lower, set(cells))):
-            return list(rows)
-        return [(line, cell) for line, cell in rows if not is_missing(cell)]
-
-    def _count(self, values: list[str]) -> None:
+    def _count(self, values: Sequence[str]) -> None:
         if self.counts is not None:
             self.counts.update(values)
             self._repeated = self._repeated or len(self.counts) < self.values
             if len(self.counts) > MAX_CATEGORIES:
                 self.counts = None
 
-    def _add_numbers(self, present: list[tuple[int, str]]) -> None:
+    def _read(self, cells: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
         try:
-            numbers = to_numbers([cell for _, cell in present], self.decimal)
+            return to_numbers(cells, self.decimal)
         except ValueError:
-            numbers = np.array([self._number(line, cell) for line, cell in present])
-            self._add_words([c for (_, c), n in zip(present, numbers, strict=True) if np.isnan(n)])
+            numbers = np.array(list(map(self._number, cells, lines)))
+            self._add_words(list(compress(cells, np.isnan(numbers).tolist())))
+            return numbers
+
+    def _add_numbers(
+        self, numbers: NDArray[np.float64], cells: Sequence[str], lines: Sequence[int]
+    ) -> None:
         numbered = ~np.isnan(numbers)
         self.numbers += int(numbered.sum())
         # What training gets is 32 bits wide.
         too_large = numbered & (np.abs(numbers) > np.finfo(np.float32).max)
         if self.infinite is None and too_large.any():
-            self.infinite = present[int(too_large.argmax())]
+            place = int(too_large.argmax())
+            self.infinite = lines[place], cells[place]
         self._add_order(numbers[numbered & ~too_large])
 
-    def _number(self, line: int, cell: str) -> float:
+    def _number(self, cell: str, line: int) -> float:
         try:
             return number_of(cell, self.decimal)
         except ValueError:
@@ -278,7 +286,7 @@ class ColumnSurvey:
             raise DataError(
                 f"{column} has more than {MAX_CATEGORIES:,} categories",
                 f"at most {MAX_CATEGORIES:,}",
-                f"leave it out: drop=({self.name!r},)",
+                f"leave it out: --drop {self.name!r}, or drop=({self.name!r},) in Python",
             )
 
     def _text_among_numbers(self, column: str, line: int, cell: str) -> DataError:

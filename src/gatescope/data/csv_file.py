@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, chain, compress, islice
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 
@@ -19,6 +19,7 @@ CHUNK = 4096  # rows: small beside a batch of photos, large beside what a chunk 
 _SAMPLE = 1 << 16
 # Earlier ones win where several split every row alike: a decimal comma is no delimiter.
 _DELIMITERS = "\t;|, "
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _PACKED = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file"}
 
 
@@ -115,31 +116,49 @@ class CsvFile:
             DataError: A row has another number of cells than the header, a quote is never closed,
                 or the text is in another encoding. The message names the line.
         """
-        rows = self._rows()
-        for _ in range(self.has_header):
-            next(rows)
-        while part := list(islice(rows, CHUNK)):
-            lines, cells = zip(*part, strict=True)
-            yield Chunk(lines, dict(zip(self.columns, zip(*cells, strict=True), strict=True)))
-
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        # In bulk, and row by row only where something is unusual: a table of gigabytes takes
+        # minutes to read, and is read again in each epoch.
         with self._open() as file:
             reader = csv.reader(file, self._dialect)
             try:
-                for row in reader:
-                    cells = list(map(str.strip, row))
-                    if any(cells):
-                        yield reader.line_num, self._fitted(cells, reader.line_num)
+                if self.has_header:
+                    next(row for row in reader if any(map(str.strip, row)))
+                yield from self._chunks(reader)
             except csv.Error as cause:
                 raise self._damaged(reader.line_num, str(cause)) from cause
             except UnicodeDecodeError as cause:
                 self._not_text(cause)
 
+    def _chunks(self, reader: _Reader) -> Iterator[Chunk]:
+        while True:
+            before = reader.line_num
+            cells, widths = _cells_of(reader)
+            if not widths:
+                return
+            yield from self._chunk(cells, widths, _lines(cells, widths, before, reader.line_num))
+
+    def _chunk(self, cells: list[str], widths: list[int], lines: Sequence[int]) -> Iterator[Chunk]:
+        """The rows that are not blank, if there are any."""
+        width = len(self.columns)
+        if set(widths) != {width}:
+            rows = _rows(cells, widths)
+            full = [any(map(str.strip, row)) for row in rows]
+            lines, rows = list(compress(lines, full)), list(compress(rows, full))
+            fitted = map(self._fitted, rows, lines)
+            cells = list(chain.from_iterable(fitted))
+        columns = [list(map(str.strip, cells[place::width])) for place in range(width)]
+        if "" in columns[0]:
+            full = [any(row) for row in zip(*columns, strict=True)]
+            lines = list(compress(lines, full))
+            columns = [list(compress(column, full)) for column in columns]
+        if lines:
+            yield Chunk(tuple(lines), dict(zip(self.columns, columns, strict=True)))
+
     def _fitted(self, cells: list[str], line: int) -> list[str]:
         width = len(self.columns)
         if len(cells) == width:
             return cells
-        if len(cells) == width + 1 and not cells[-1]:  # a delimiter at the line's end
+        if len(cells) == width + 1 and not cells[-1].strip():  # a delimiter at the line's end
             return cells[:-1]
         raise DataError(
             f"line {line} of {self.name} has {len(cells)} cells, the first line {width}",
@@ -176,6 +195,45 @@ class CsvFile:
             "text in UTF-8",
             f"save it as UTF-8, say: iconv -f windows-1252 -t utf-8 {self.path.name} > new",
         ) from cause
+
+
+class _Reader(Protocol):
+    """What `csv.reader` returns."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+def _cells_of(reader: _Reader) -> tuple[list[str], list[int]]:
+    """The cells of the next `CHUNK` rows, and how many each row has.
+
+    In one list, for Python looks through all lists that there are for circles, again and again
+    while a list for each row is made: that took as long as reading.
+    """
+    widths: list[int] = []
+
+    def noted(row: list[str]) -> list[str]:
+        widths.append(len(row))
+        return row
+
+    return list(chain.from_iterable(map(noted, islice(reader, CHUNK)))), widths
+
+
+def _rows(cells: list[str], widths: list[int]) -> list[list[str]]:
+    rest = iter(cells)
+    return [list(islice(rest, width)) for width in widths]
+
+
+def _lines(cells: list[str], widths: list[int], before: int, after: int) -> Sequence[int]:
+    """The line at which each row ends."""
+    if after - before == len(widths):
+        return range(before + 1, after + 1)
+    rows = _rows(cells, widths)
+    ends = (1 + sum(len(_LINE_END.findall(cell)) for cell in row) for row in rows)
+    return list(accumulate(ends, initial=before))[1:]
 
 
 def _encoding(path: Path) -> str:

@@ -405,11 +405,18 @@ def _notes(archive: Archive, unreadable: list[UnreadableFile], count: int) -> It
             f"{len(archive.skipped)} names lead out of {archive.name} and were left out: "
             f"{shown(archive.skipped)}"
         )
-    if unreadable:
-        yield (
-            f"{len(unreadable)} of {count} files cannot be read and were left out: "
-            f"{shown([file.name for file in unreadable])}"
-        )
+    yield from unreadable_notes([file.name for file in unreadable], count)
+
+
+def unreadable_notes(names: Sequence[str], count: int) -> Iterator[str]:
+    """What is to be said of files that were left out.
+
+    Args:
+        names: Of those that cannot be read.
+        count: How many there are in all.
+    """
+    if names:
+        yield f"{len(names)} of {count} files cannot be read and were left out: {shown(names)}"
 
 
 def _numbers_first(name: str) -> tuple[bool, int, str]:

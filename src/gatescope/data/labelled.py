@@ -13,7 +13,7 @@ from gatescope.data.archive import open_archive
 from gatescope.data.columns import is_missing, number_of
 from gatescope.data.csv_file import CsvFile
 from gatescope.data.datasets import Part, Source
-from gatescope.data.file_samples import FileReader, labels_by_name
+from gatescope.data.file_samples import FileReader, labels_by_name, unreadable_notes
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import shown
@@ -57,7 +57,19 @@ class Wanted(NamedTuple):
         return np.array([index[label] for label in labels], np.int32)
 
 
-def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Part:
+class Labelled(NamedTuple):
+    """Samples that have a label.
+
+    Attributes:
+        part: The samples.
+        notes: What should be known of them, each a sentence.
+    """
+
+    part: Part
+    notes: tuple[str, ...] = ()
+
+
+def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labelled:
     """Reads all of other data, with what was learned in training.
 
     Args:
@@ -67,7 +79,7 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Part
         wanted: The target.
 
     Returns:
-        All samples that have a label.
+        All samples that have a label and can be read.
 
     Raises:
         UsageError: The training data came from no file.
@@ -86,7 +98,7 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Part
     )
 
 
-def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Part:
+def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
     file = CsvFile(path)
     if wanted.name not in file.columns:
         raise DataError(
@@ -101,7 +113,10 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Part:
     known = [place for place, cell in enumerate(cells[wanted.name]) if not is_missing(cell)]
     kept = {name: [column[place] for place in known] for name, column in cells.items()}
     x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
-    return Part(x, {wanted.name: _targets(kept[wanted.name], file, wanted)})
+    part = Part(x, {wanted.name: _targets(kept[wanted.name], file, wanted)})
+    without = len(cells[wanted.name]) - len(known)
+    note = f"{without:,} rows have no {wanted.name!r} and were left out"
+    return Labelled(part, (note,) if without else ())
 
 
 def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:
@@ -127,20 +142,23 @@ def _class(cell: str, classes: Sequence[str]) -> str:
     return whole if whole in classes else cell
 
 
-def _files(source: ImageFiles | SoundFiles, path: Path, reader: FileReader, wanted: Wanted) -> Part:
+def _files(
+    source: ImageFiles | SoundFiles, path: Path, reader: FileReader, wanted: Wanted
+) -> Labelled:
     archive = open_archive(path)
     rules = source.images if isinstance(source, ImageFiles) else source.sounds
     names = [
         name for name in archive.names if PurePosixPath(name).suffix.lower() in reader.suffixes
     ]
     found = labels_by_name(archive, names, rules)
-    decoded, labels = [], []
+    decoded, labels, unreadable = [], [], []
     for name, named in found.items():
         try:
             decoded.append(reader.read([RawFile(name, archive.read(name))])[reader.input])
         except DataError:
-            continue
-        labels.append(named.label)
+            unreadable.append(name)
+        else:
+            labels.append(named.label)
     if not decoded:
         raise DataError(
             f"none of the {len(found)} files of {archive.name} can be read",
@@ -148,13 +166,15 @@ def _files(source: ImageFiles | SoundFiles, path: Path, reader: FileReader, want
             "download or export them again",
         )
     x = {reader.input: np.concatenate(decoded)}
-    return Part(x, {wanted.name: wanted.classes_of(labels, archive.name)})
+    part = Part(x, {wanted.name: wanted.classes_of(labels, archive.name)})
+    return Labelled(part, tuple(unreadable_notes(unreadable, len(found))))
 
 
-def _texts(source: TextFiles, path: Path, reader: Reader, wanted: Wanted) -> Part:
+def _texts(source: TextFiles, path: Path, reader: Reader, wanted: Wanted) -> Labelled:
     archive, texts, labels = open_archive(path), [], []
     for name, pattern in source.texts.classes.items():
         of_class = list(texts_of(archive, name, pattern, source.texts.encoding))
         texts += of_class
         labels += [name] * len(of_class)
-    return Part(reader.read(texts), {wanted.name: wanted.classes_of(labels, archive.name)})
+    targets = {wanted.name: wanted.classes_of(labels, archive.name)}
+    return Labelled(Part(reader.read(texts), targets))

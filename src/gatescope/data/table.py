@@ -509,5 +509,6 @@ def _leak_notes(fitted: _Fitted, config: TableConfig, *, classes: bool) -> Itera
         column = name.removesuffix(f" {MISSING}") if name not in cells else name
         yield (
             f"{name!r} alone tells {config.target!r}, to {score:.1%}: "
-            f"if it was made from it, leave it out: drop=({column!r},)"
+            f"if it was made from it, leave it out: --drop {column!r}, or drop=({column!r},) in "
+            "Python"
         )

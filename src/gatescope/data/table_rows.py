@@ -119,4 +119,4 @@ class TableRows:
 def take_cells(cells: Mapping[str, Sequence[str]], rows: NDArray[np.intp]) -> Taken:
     """Some rows of each column."""
     places = rows.tolist()
-    return {name: [column[place] for place in places] for name, column in cells.items()}
+    return {name: list(map(column.__getitem__, places)) for name, column in cells.items()}

@@ -15,8 +15,8 @@ Baseline: always the commonest class; logistic regression.
 from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.units import pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.units import pictures
 from gatescope.training.fit import FitConfig
 
 __all__ = ["pictures", "recipe"]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from gatescope.data.bundled import Bundled
 from gatescope.models.conv import BlockConfig, ConvConfig
-from gatescope.recipes.filters import pictures
-from gatescope.recipes.from_data import inputs_of, outputs_of, photos_by_class
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of, photos_by_class
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.filters import pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

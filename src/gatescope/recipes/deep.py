@@ -20,8 +20,8 @@ from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
 from gatescope.models.network import Depth
-from gatescope.recipes.gradients import measure, pictures
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.gradients import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

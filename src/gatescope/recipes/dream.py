@@ -14,7 +14,7 @@ noise of its colours, below 1.
 
 from pathlib import Path
 
-from gatescope.recipes.dreaming import DreamRecipe
+from gatescope.recipes.kinds.dreaming import DreamRecipe
 
 _LAYERS = ("block2_expand_relu", "block8_expand_relu", "block13_expand_relu")
 

@@ -19,9 +19,9 @@ same network without dropout.
 from pathlib import Path
 
 from gatescope.models.conv import BlockConfig, ConvConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of, photos_by_class
-from gatescope.recipes.masks import measure, pictures
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of, photos_by_class
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.masks import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.schedules import Cosine
 
@@ -45,7 +45,7 @@ def recipe(data: Path) -> NetworkRecipe:
             inputs=inputs_of(found), blocks=blocks, top="flatten", hidden=(256,),
             outputs=outputs_of(found),
         ),
-        training=FitConfig(epochs=20, schedule=Cosine()),
+        training=FitConfig(epochs=20, schedule=Cosine(), monitor="val_accuracy"),
         samples=4_000,
         variants={
             "no dropout": (),

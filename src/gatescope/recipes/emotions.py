@@ -26,9 +26,9 @@ from gatescope.data.sources import ImageFiles
 from gatescope.data.splits import SplitConfig
 from gatescope.models.augment import AugmentConfig
 from gatescope.models.conv import BlockConfig, ConvConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.occlusion import pictures
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.occlusion import pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

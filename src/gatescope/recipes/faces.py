@@ -27,9 +27,9 @@ from gatescope.data.splits import SplitConfig
 from gatescope.models.augment import AugmentConfig
 from gatescope.models.conv import BlockConfig, ConvConfig
 from gatescope.models.heads import OutputConfig
-from gatescope.recipes.embedding import EmbeddingRecipe
-from gatescope.recipes.from_data import inputs_of
-from gatescope.recipes.neighbours import pictures
+from gatescope.recipes.kinds.embedding import EmbeddingRecipe
+from gatescope.recipes.kinds.from_data import inputs_of
+from gatescope.recipes.pictures.neighbours import pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

@@ -13,7 +13,7 @@ Data: none. Minutes on two cores: 0. Expected: output 49.97 to 50.03. Baseline: 
 a = 10.
 """
 
-from gatescope.recipes.circuit import CircuitRecipe
+from gatescope.recipes.kinds.circuit import CircuitRecipe
 
 
 def recipe() -> CircuitRecipe:

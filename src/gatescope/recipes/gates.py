@@ -11,7 +11,7 @@ Data: none. Minutes on two cores: 0. Expected: output 49.97 to 50.03. Baseline: 
 any a and b with 5·a + b = 50.
 """
 
-from gatescope.recipes.circuit import CircuitRecipe
+from gatescope.recipes.kinds.circuit import CircuitRecipe
 
 
 def recipe() -> CircuitRecipe:

@@ -13,8 +13,8 @@ layers, 0.97 to 1 with one, two or three. Baseline: logistic regression; five ne
 from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.surfaces import pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.surfaces import pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 

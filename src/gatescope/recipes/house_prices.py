@@ -1,6 +1,6 @@
 """What a house costs: numbers, a district, a day and an advertisement become one price.
 
-The houses are made here, by a known formula (`gatescope.data.houses`): a price multiplies what
+The houses are made here, by a known formula: a price multiplies what
 size, district, age and words of the advertisement are worth, and a tenth of it is chance. Ridge
 regression adds what each column is worth, so it cannot say that a garden on the hill is worth more
 than one at the station; a network can, for its layers multiply what earlier ones add.
@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gatescope.models.dense import DenseConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.tables import measure, pictures, table_source
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.tables import measure, pictures, table_source
 from gatescope.training.fit import FitConfig
 from gatescope.training.schedules import Cosine
 

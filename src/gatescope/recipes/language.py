@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gatescope.data.characters import Corpus
 from gatescope.data.splits import SplitConfig
-from gatescope.recipes.writing import LanguageRecipe
+from gatescope.recipes.kinds.writing import LanguageRecipe
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

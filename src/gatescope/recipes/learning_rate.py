@@ -17,8 +17,8 @@ class; logistic regression.
 from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.paths import callbacks, measure, pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.paths import callbacks, measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 

@@ -19,8 +19,8 @@ Expected: test accuracy 0.94 to 1, by the split. Baseline: always the commonest 
 from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
-from gatescope.recipes.coefficients import measure, pictures
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.coefficients import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 

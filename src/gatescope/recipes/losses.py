@@ -17,7 +17,7 @@ to 0.55 without outliers under every loss, with outliers below 0.2 for the squar
 from gatescope.data.bundled import Bundled
 from gatescope.models.dense import DenseConfig
 from gatescope.models.heads import NumbersInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 

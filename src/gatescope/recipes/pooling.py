@@ -10,14 +10,15 @@ there. A global average keeps none either, but every stroke that leaves the fram
 Predict: which network loses least when test images are shifted by one pixel? And by two?
 
 Data: handwritten digits, 1,797 images of 8 by 8 pixels, shipped with scikit-learn. Minutes on two
-cores: 2. Expected: see below. Baseline: logistic regression; nearest neighbours.
+cores: 1. Expected: test accuracy 0.97 to 1 of max pooling, below 0.3 when images are shifted by two
+pixels; 0.9 to 1 of the global maximum even then. Baseline: logistic regression; nearest neighbours.
 """
 
 from gatescope.data.bundled import Bundled
 from gatescope.models.conv import BlockConfig, ConvConfig
 from gatescope.models.heads import ImageInput, OutputConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.shifts import measure, pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.shifts import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine
@@ -44,7 +45,11 @@ def recipe() -> NetworkRecipe:
             "global max": (_BLOCKS.format("none"), "network.top=max"),
         },
         baselines=("linear", "nearest"),
-        expected={},
+        expected={
+            "none": (0.95, 1), "max": (0.97, 1), "average": (0.96, 1), "strided": (0.95, 1),
+            "global average": (0.88, 0.97), "global max": (0.96, 1),
+            "max, shifted by 2": (0, 0.3), "global max, shifted by 2": (0.9, 1),
+        },
     )  # fmt: skip
 
 

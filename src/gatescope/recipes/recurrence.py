@@ -16,8 +16,8 @@ logistic regression of all steps.
 from gatescope.data.memory import LongMemory
 from gatescope.models.heads import OutputConfig, SequenceInput
 from gatescope.models.recurrent import RecurrentConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.through_time import measure, pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.through_time import measure, pictures
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 

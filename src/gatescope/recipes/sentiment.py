@@ -25,8 +25,8 @@ from gatescope.data.splits import SplitConfig
 from gatescope.data.texts import TextsConfig
 from gatescope.models.heads import OutputConfig, TextInput
 from gatescope.models.recurrent import RecurrentConfig
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.word_weights import pictures
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.word_weights import pictures
 from gatescope.training.fit import FitConfig
 
 __all__ = ["pictures", "recipe"]

@@ -15,7 +15,7 @@ the colours of the style, which leaves 0.9; another photo, whose content is 1.7 
 
 from pathlib import Path
 
-from gatescope.recipes.stylizing import StyleRecipe
+from gatescope.recipes.kinds.stylizing import StyleRecipe
 
 
 def recipe(data: Path | None = None) -> StyleRecipe:

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gatescope.models.dense import DenseConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of
-from gatescope.recipes.network import NetworkRecipe
-from gatescope.recipes.tables import measure, pictures, table_source
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of
+from gatescope.recipes.kinds.network import NetworkRecipe
+from gatescope.recipes.pictures.tables import measure, pictures, table_source
 from gatescope.training.fit import FitConfig
 
 __all__ = ["measure", "pictures", "recipe"]

@@ -18,8 +18,8 @@ the network from scratch; always the commonest class.
 from pathlib import Path
 
 from gatescope.models.pretrained import PretrainedConfig
-from gatescope.recipes.from_data import inputs_of, outputs_of, photos_by_class
-from gatescope.recipes.network import NetworkRecipe
+from gatescope.recipes.kinds.from_data import inputs_of, outputs_of, photos_by_class
+from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.training.fit import FitConfig
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.schedules import Cosine

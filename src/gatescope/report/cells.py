@@ -97,7 +97,10 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
 def _cell(value: object, form: str) -> str:
     if _is_gap(value):
         return "–"
-    return format(value, form) if _is_number(value) else str(value)
+    if not _is_number(value):
+        return str(value)
+    # Beside small numbers, 10,250 is still 10,250 and not 1.03e+04.
+    return format(value, ",.0f" if form == ".3g" and abs(value) >= 1000 else form)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -19,7 +19,7 @@ from gatescope.report.html import Html, element, escape
 from gatescope.report.series import Series
 
 _WIDTH, _HEIGHT = 440, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 26, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 20, 26, 36  # left: 0.0001 and 100,000 have room
 _MOST_BINS = 400  # two points a bin are as fine as the picture's pixels
 _COLOURS = 6  # style.css has as many --series-n
 

@@ -147,8 +147,8 @@ class Guard(keras.callbacks.Callback):
                 f"one of {', '.join(metrics)}",
                 near or "leave monitor at 'auto'",
             )
-        for name in ("loss", self.monitor):
-            if not math.isfinite(metrics[name]):
+        for name in ("loss", self.monitor):  # a step of the user's own may tell no loss
+            if not math.isfinite(metrics.get(name, 0.0)):
                 raise DivergenceError(
                     f"{name} of epoch {epoch + 1} is {metrics[name]}",
                     "a finite number",

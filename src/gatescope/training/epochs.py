@@ -7,7 +7,7 @@ a process has iterated before. Here an epoch asks for its data by its number.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias, final
 
 import keras
@@ -28,6 +28,66 @@ Data: TypeAlias = Arrays | EpochMaker
 
 
 @final
+class ArrayEpochs:
+    """Batches of arrays, in an order of its own for each epoch.
+
+    Args:
+        arrays: What `as_arrays` returned.
+        batch_size: Rows a batch; the last one has what is left.
+        seed: Of the order; None keeps the arrays' own.
+    """
+
+    def __init__(self, arrays: Arrays, *, batch_size: int, seed: int | None) -> None:
+        self.arrays = keras.tree.map_structure(tf.convert_to_tensor, arrays)
+        self.batch_size, self.seed, self.count = batch_size, seed, rows(arrays)
+        # Read when an epoch begins: making a new dataset for each would trace its functions again.
+        self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._batches = self._dataset()
+
+    def __call__(self, epoch: int) -> tf.data.Dataset:
+        """The batches of an epoch."""
+        self._epoch.assign(epoch)
+        return self._batches
+
+    def order(self, epoch: int | tf.Variable) -> tf.Tensor:
+        """The numbers of all rows in the order of an epoch: int32 of shape `(rows,)`."""
+        numbers = tf.range(self.count)
+        if self.seed is None:
+            return numbers
+        seeds = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(epoch, tf.int64)])
+        return tf.random.experimental.stateless_shuffle(numbers, seed=seeds)
+
+    def batch(self, numbers: tf.Tensor) -> Any:
+        """The rows of these numbers."""
+        return keras.tree.map_structure(lambda tensor: tf.gather(tensor, numbers), self.arrays)
+
+    def rows(self, epoch: int, at_once: int) -> Iterator[tf.Tensor]:
+        """The numbers of all rows in the order of an epoch, those of some batches at a time."""
+        order, most = self.order(epoch), at_once * self.batch_size
+        return (order[start : start + most] for start in range(0, self.count, most))
+
+    def _dataset(self) -> tf.data.Dataset:
+        size, steps = self.batch_size, math.ceil(self.count / self.batch_size)
+        whole = self.count // size
+
+        def indices(_: tf.Tensor) -> tf.data.Dataset:
+            ordered = self.order(self._epoch)
+            full = tf.reshape(ordered[: whole * size], (whole, size))
+            batches = tf.data.Dataset.from_tensor_slices(full)
+            if whole == steps:
+                return batches
+            return batches.concatenate(tf.data.Dataset.from_tensors(ordered[whole * size :]))
+
+        return (
+            tf.data.Dataset.range(1)
+            .flat_map(indices)
+            .map(self.batch, num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+            .apply(tf.data.experimental.assert_cardinality(steps))
+        )
+
+
+@final
 class EpochDataset(tf.data.Dataset):
     """A dataset that is another one in each epoch, and is passed through once in each.
 
@@ -42,6 +102,7 @@ class EpochDataset(tf.data.Dataset):
     def __init__(self, make: EpochMaker) -> None:
         self._make, self._epoch, self._made = make, 0, make(0)
         self._iterator: Any = None
+        self._rows: Callable[[int], Iterator[tf.Tensor] | None] = lambda epoch: None
         super().__init__(tf.data.experimental.to_variant(self._made))
 
     def begin(self, epoch: int) -> None:
@@ -50,9 +111,22 @@ class EpochDataset(tf.data.Dataset):
         if epoch != self._epoch:
             self._epoch, self._made = epoch, self._make(epoch)
 
+    @property
+    def arrays(self) -> ArrayEpochs | None:
+        """What makes its epochs, where that takes them from arrays."""
+        return self._make if isinstance(self._make, ArrayEpochs) else None
+
+    def hand_out(self, rows: Callable[[int], Iterator[tf.Tensor] | None]) -> None:
+        """Gives something else than batches from the next epoch on.
+
+        Args:
+            rows: What to iterate over in an epoch; None for batches as ever.
+        """
+        self._rows = rows
+
     def __iter__(self) -> Any:
         if self._iterator is None:
-            self._iterator = iter(self._made)
+            self._iterator = self._rows(self._epoch) or iter(self._made)
         return self._iterator
 
     @property
@@ -62,36 +136,6 @@ class EpochDataset(tf.data.Dataset):
 
     def _inputs(self) -> list[tf.data.Dataset]:
         return [self._made]
-
-
-def shuffled(arrays: Arrays, *, batch_size: int, seed: int) -> EpochMaker:
-    """Batches of arrays, in an order of its own for each epoch.
-
-    Args:
-        arrays: What `as_arrays` returned.
-        batch_size: Rows a batch; the last one has what is left.
-        seed: Of the order.
-    """
-    # Read when an epoch begins: making a new dataset for each would trace its functions again.
-    current = tf.Variable(0, dtype=tf.int64, trainable=False)
-    count = rows(arrays)
-
-    def order() -> tf.Tensor:
-        seeds = tf.stack([tf.constant(seed, tf.int64), current])
-        return tf.random.experimental.stateless_shuffle(tf.range(count), seed=seeds)
-
-    dataset = _batches(arrays, batch_size, order)
-
-    def make(epoch: int) -> tf.data.Dataset:
-        current.assign(epoch)
-        return dataset
-
-    return make
-
-
-def in_order(arrays: Arrays, *, batch_size: int) -> tf.data.Dataset:
-    """Batches of arrays as they stand."""
-    return _batches(arrays, batch_size, lambda: tf.range(rows(arrays)))
 
 
 def in_memory(dataset: tf.data.Dataset) -> Arrays:
@@ -163,31 +207,6 @@ def weighted(arrays: Arrays, class_weight: Literal["balanced"]) -> Arrays:
     weights = compute_sample_weight(class_weight, classes).astype(np.float32)
     given = arrays[2] if len(arrays) > 2 else np.float32(1)
     return arrays[0], arrays[1], weights * given
-
-
-def _batches(arrays: Arrays, size: int, order: Callable[[], tf.Tensor]) -> tf.data.Dataset:
-    tensors = keras.tree.map_structure(tf.convert_to_tensor, arrays)
-    steps = math.ceil(rows(arrays) / size)
-    whole = rows(arrays) // size
-
-    def indices(_: tf.Tensor) -> tf.data.Dataset:
-        ordered = order()
-        full = tf.reshape(ordered[: whole * size], (whole, size))
-        batches = tf.data.Dataset.from_tensor_slices(full)
-        if whole == steps:
-            return batches
-        return batches.concatenate(tf.data.Dataset.from_tensors(ordered[whole * size :]))
-
-    def batch(chosen: tf.Tensor) -> Any:
-        return keras.tree.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
-
-    return (
-        tf.data.Dataset.range(1)
-        .flat_map(indices)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-        .apply(tf.data.experimental.assert_cardinality(steps))
-    )
 
 
 def _as_array(part: Any) -> NDArray[Any]:

@@ -30,15 +30,15 @@ from gatescope.scope.description import describe_layers
 from gatescope.training.course import LAST, Course, Guard, Keeper, Told
 from gatescope.training.determinism import repeat_exactly
 from gatescope.training.epochs import (
+    ArrayEpochs,
     Data,
     EpochDataset,
     EpochMaker,
     as_arrays,
     in_memory,
-    in_order,
-    shuffled,
     weighted,
 )
+from gatescope.training.in_graph import recurrences_written_out, steps_in_graph
 from gatescope.training.optimizers import OptimizerConfig
 from gatescope.training.precision import Precision, computing_in
 from gatescope.training.progress import TrainingProgress
@@ -164,8 +164,15 @@ def fit(
     )
 
 
-def _keras_fit(model: keras.Model, dataset: tf.data.Dataset, **given: Any) -> None:
-    model.fit(dataset, shuffle=False, verbose=0, **given)
+def _keras_fit(
+    model: keras.Model,
+    dataset: EpochDataset,
+    *,
+    validation_data: EpochDataset | None,
+    **given: Any,
+) -> None:
+    with steps_in_graph(model, dataset, validation_data):
+        model.fit(dataset, validation_data=validation_data, shuffle=False, verbose=0, **given)
 
 
 def train(
@@ -207,7 +214,7 @@ def train(
     _prepare(model, dataset, config, callbacks)
     training = _Training(config, dataset, held_out, console, callbacks, loop)
     course = Course(model, run)
-    with computing_in(model, config.precision):
+    with computing_in(model, config.precision), recurrences_written_out(model):
         if run is not None:
             training.complete_in(run, course, resume=resume)
         else:
@@ -364,12 +371,14 @@ def epochs_of(data: Data, config: FitConfig) -> EpochMaker:
     arrays = as_arrays(in_memory(data(0)) if callable(data) else data)
     if config.class_weight:
         arrays = weighted(arrays, config.class_weight)
-    return shuffled(arrays, batch_size=config.batch_size, seed=config.seed)
+    return ArrayEpochs(arrays, batch_size=config.batch_size, seed=config.seed)
 
 
 def _held_out(data: Data, batch_size: int) -> EpochDataset:
-    made = data(0) if callable(data) else in_order(as_arrays(data), batch_size=batch_size)
-    return EpochDataset(lambda epoch: made)
+    if callable(data):
+        made = data(0)
+        return EpochDataset(lambda epoch: made)
+    return EpochDataset(ArrayEpochs(as_arrays(data), batch_size=batch_size, seed=None))
 
 
 def _prepare(

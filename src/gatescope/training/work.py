@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import keras
 
-# Multiply-adds of a step, forward, below which what Keras does around it is worth saving: that is
-# about a millisecond, and such a step takes up to ten on two cores. A digits CNN with 3e7 of them
-# took three quarters of the time by sixteen steps at once.
-_SMALL = 1e8
-_SMALL_AT_ONCE = 16
+# Multiply-adds, forward, of the steps between two looks: about a tenth of a second on two cores,
+# beside which what Python does in a look is nothing. Shorter ones than that are not worth a wait.
+_AT_ONCE = 1e9
+_MOST_AT_ONCE = 64
 
 
 def steps_at_once(model: keras.Model, batch_size: int) -> int:
     """Steps that are worth running between two looks of Python at a training."""
-    return _SMALL_AT_ONCE if multiply_adds(model) * batch_size < _SMALL else 1
+    work = max(1, multiply_adds(model) * batch_size)
+    return max(1, min(int(_AT_ONCE // work), _MOST_AT_ONCE))
 
 
 def convolves(model: keras.Model) -> bool:

@@ -1,0 +1,152 @@
+"""What a trained network says of new inputs, in the words and units of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatescope.data.reader import Reader, Rows
+from gatescope.errors import DataError
+from gatescope.recipes.kinds.kept import Kept, Output
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some inputs that were not read yet.
+
+    Args:
+        names: What to call each.
+        raw: What the network's reader reads.
+    """
+
+    names: Sequence[str]
+    raw: Any
+
+    def ones(self) -> Iterator[Batch]:
+        """Each by itself."""
+        for place, name in enumerate(self.names):
+            one = self.raw.only(place) if isinstance(self.raw, Rows) else [self.raw[place]]
+            yield Batch([name], one)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of one input.
+
+    Args:
+        input: What it is called.
+        outputs: Of each output by its name: `class` or `labels` with `probabilities` (or with a
+            `score`, where they are none), `number` or `numbers`.
+    """
+
+    input: str
+    outputs: Mapping[str, Mapping[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"input": self.input, "outputs": {name: dict(s) for name, s in self.outputs.items()}}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An input that cannot be read.
+
+    Args:
+        input: What it is called.
+        error: Why.
+    """
+
+    input: str
+    error: DataError
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"input": self.input, "error": self.error.happened}
+
+
+def predict(kept: Kept, batches: Iterable[Batch]) -> Iterator[Answer | Refusal]:
+    """Asks a network.
+
+    Args:
+        kept: The network.
+        batches: New inputs.
+
+    Yields:
+        An answer to each input in order, or why there is none: an input that cannot be read does
+        not stop the others.
+
+    Example:
+        >>> kept = open_network(Path("runs/iris"))  # doctest: +SKIP
+        >>> rows = Rows("new", {"petal length": ["1.4"], "petal width": ["0.2"]})  # doctest: +SKIP
+        >>> next(predict(kept, [Batch(["1"], rows)])).outputs["class"]["class"]  # doctest: +SKIP
+        'setosa'
+    """
+    for batch in batches:
+        try:
+            x = kept.inputs.reader.read(batch.raw)
+        except DataError:
+            yield from _one_by_one(kept, batch)
+        else:
+            yield from _answers(kept, batch.names, x)
+
+
+def _one_by_one(kept: Kept, batch: Batch) -> Iterator[Answer | Refusal]:
+    read: list[tuple[str, dict[str, NDArray[Any]] | DataError]] = []
+    for one in batch.ones():
+        read.append((one.names[0], _read(kept.inputs.reader, one.raw)))
+    good = [x for _, x in read if not isinstance(x, DataError)]
+    if good:
+        together = {name: np.concatenate([x[name] for x in good]) for name in good[0]}
+        names = [name for name, x in read if not isinstance(x, DataError)]
+        answers = _answers(kept, names, together)
+    for name, x in read:
+        yield Refusal(name, x) if isinstance(x, DataError) else next(answers)
+
+
+def _read(reader: Reader, raw: Any) -> dict[str, NDArray[Any]] | DataError:
+    try:
+        return reader.read(raw)
+    except DataError as error:
+        return error
+
+
+def _answers(kept: Kept, names: Sequence[str], x: Mapping[str, NDArray[Any]]) -> Iterator[Answer]:
+    outputs = kept.inputs.outputs
+    said = kept.said(x)
+    for place, name in enumerate(names):
+        told = {
+            output.name: answer(output, one[place : place + 1])
+            for output, one in zip(outputs, said, strict=True)
+        }
+        yield Answer(name, told)
+
+
+def answer(output: Output, said: NDArray[Any]) -> dict[str, Any]:
+    """What one output says of one sample.
+
+    Args:
+        output: What it means.
+        said: Of shape `(1, units)`.
+    """
+    if output.is_number:
+        numbers = output.restored(said)[0].tolist()
+        return {"number": numbers[0]} if output.kind == "number" else {"numbers": numbers}
+    names = output.names(said.shape[-1])
+    if output.kind == "labels":
+        return _labels(output, names, said)
+    chosen = {"class": names[int(output.chosen(said)[0])]}
+    if not output.probable:
+        return {**chosen, "score": float(said.max())}
+    shares = output.probabilities(said)[0].tolist()
+    return {**chosen, "probabilities": dict(zip(names, shares, strict=True))}
+
+
+def _labels(output: Output, names: Sequence[str], said: NDArray[Any]) -> dict[str, Any]:
+    least = 0.5 if output.probable else 0.0
+    numbers = dict(zip(names, said[0].tolist(), strict=True))
+    found = [name for name, number in numbers.items() if number > least]
+    return {"labels": found, "probabilities" if output.probable else "scores": numbers}
