@@ -76,17 +76,28 @@ def shuffled(arrays: Arrays, *, batch_size: int, seed: int) -> EpochMaker:
     current = tf.Variable(0, dtype=tf.int64, trainable=False)
     count = rows(arrays)
 
-    def order() -> tf.Tensor:
-        seeds = tf.stack([tf.constant(seed, tf.int64), current])
-        return tf.random.experimental.stateless_shuffle(tf.range(count), seed=seeds)
-
-    dataset = _batches(arrays, batch_size, order)
+    dataset = _batches(arrays, batch_size, lambda: order_of(count, seed, current))
 
     def make(epoch: int) -> tf.data.Dataset:
         current.assign(epoch)
         return dataset
 
     return make
+
+
+def order_of(count: int, seed: int, epoch: int | tf.Variable) -> tf.Tensor:
+    """The order of the rows in an epoch.
+
+    Args:
+        count: How many rows there are.
+        seed: Of the order.
+        epoch: From 0.
+
+    Returns:
+        Their numbers, int32 of shape `(count,)`.
+    """
+    seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    return tf.random.experimental.stateless_shuffle(tf.range(count), seed=seeds)
 
 
 def in_order(arrays: Arrays, *, batch_size: int) -> tf.data.Dataset:
