@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 from collections.abc import Mapping
@@ -40,9 +41,9 @@ def keras_code(blueprint: Blueprint, model: str = "model") -> str:
         >>> x = NumbersInput(name="x", size=2, normalize=False)
         >>> y = OutputConfig(kind="binary", name="y")
         >>> print(keras_code(DenseConfig(inputs=(x,), outputs=(y,)).blueprint()))
-        x = keras.Input(shape=(2,), dtype='float32', name='x')
-        y = layers.Dense(units=1, activation='sigmoid', dtype='float32', name='y')(x)
-        model = keras.Model(x, y, name='dense')
+        x = keras.Input(shape=(2,), dtype="float32", name="x")
+        y = layers.Dense(units=1, activation="sigmoid", dtype="float32", name="y")(x)
+        model = keras.Model(x, y, name="dense")
         <BLANKLINE>
     """
     called = {row.name: f"{_identifier(row.name)}" for row in blueprint.rows}
@@ -51,8 +52,8 @@ def keras_code(blueprint: Blueprint, model: str = "model") -> str:
     lines = [f"{called[row.name]} = {_made(row, called)}" for row in blueprint.rows]
     inputs = [called[row.name] for row in blueprint.rows if row.kind == INPUT]
     outputs = [called[name] for name in blueprint.outputs]
-    name = repr(blueprint.name)
-    lines.append(f"{model} = keras.Model({_listed(inputs)}, {_listed(outputs)}, name={name})")
+    given = f"{_listed(inputs)}, {_listed(outputs)}, name={quoted(blueprint.name)}"
+    lines.append(f"{model} = keras.Model({given})")
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +66,7 @@ def _made(row: Row, called: Mapping[str, str]) -> str:
             "save the model: gatescope.models.building.build(blueprint).save('model.keras')",
         )
     settings = dict(row.settings)
-    name = f"name={row.name!r}"
+    name = f"name={quoted(row.name)}"
     if row.kind == INPUT:
         return f"keras.Input({_arguments(settings)}, {name})"
     given = _listed([called[each] for each in row.inputs])
@@ -84,7 +85,20 @@ def _written(value: Any) -> str:
     """A setting as Python; objects of Keras stand in settings as their class and configuration."""
     if isinstance(value, Mapping) and "class_name" in value:
         return f"keras.regularizers.{value['class_name']}({_arguments(value['config'])})"
-    return repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def quoted(text: str) -> str:
+    """Any text as Python writes it, between double quotes.
+
+    Args:
+        text: Whatever it holds.
+
+    Example:
+        >>> print(quoted("a 'b'"))
+        "a 'b'"
+    """
+    return json.dumps(text)
 
 
 def _listed(names: list[str]) -> str:

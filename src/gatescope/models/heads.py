@@ -192,6 +192,22 @@ class OutputConfig(BaseModel):
 _MORE = {"number": "'numbers'", "binary": "'labels' or 'classes'"}
 
 
+def losses_for(kind: Target) -> tuple[str, ...]:
+    """The losses for targets as data sets hold them, classes as whole numbers; the usual one first.
+
+    Args:
+        kind: Of the target.
+
+    Example:
+        >>> losses_for("binary")[:2]
+        ('binary_crossentropy', 'binary_focal_crossentropy')
+    """
+    pairs = pairs_for(kind)
+    if kind == "classes":
+        pairs = tuple(pair for pair in pairs if pair.labels.startswith("whole"))
+    return tuple(dict.fromkeys(pair.loss for pair in pairs))
+
+
 def compile_arguments(outputs: Sequence[OutputConfig]) -> dict[str, Any]:
     """Losses, their weights and metrics of outputs, as `keras.Model.compile` takes them.
 

@@ -1,4 +1,4 @@
-"""A playground as a program: the same data, network and training with NumPy, scikit-learn and Keras.
+"""A playground as a program: the same data, network and training in plain Keras.
 
 It takes the playground's batches from the playground's first weights, and so comes to its losses.
 """
@@ -15,7 +15,7 @@ from gatescope.catalog.lookup import find
 from gatescope.catalog.schedules import SCHEDULES
 from gatescope.data.bundled import Bundled
 from gatescope.data.sources import TableFile
-from gatescope.models.code import keras_code
+from gatescope.models.code import keras_code, quoted
 from gatescope.recipes.playground import Playground
 
 _TAB = "    "
@@ -56,14 +56,20 @@ _INK = "x_train, x_held = x_train / 16, x_held / 16  # what is all ink is 1"
 _TABLE = """\
 # Gatescope reads the table, splits it and scales its numbers as in the playground.
 data = TableFile(
-    path=Path({path!r}),
+    path=Path({path}),
     table=TableConfig(
-        target={target!r}, drop={drop!r},
+        target={target}, drop=({drop}),
         split=SplitConfig(dev={split.dev}, test={split.test}, seed={split.seed}),
     ),
 ).load()
-x_train, y_train = data.train.x["numbers"], data.train.y[{target!r}]
-x_held, y_held = data.dev.x["numbers"], data.dev.y[{target!r}]"""
+x_train, y_train = data.train.x["numbers"], data.train.y[{target}]
+x_held, y_held = data.dev.x["numbers"], data.dev.y[{target}]"""
+_IMPORTS = """\
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+"""
 _TABLE_IMPORTS = """\
 from pathlib import Path
 
@@ -103,10 +109,10 @@ def keras_script(playground: Playground, *, table: str | None = None) -> str:
         >>> exec(keras_script(playground))  # doctest: +SKIP
     """
     training, data = playground.training, playground.data
-    own = isinstance(data, TableFile)
+    told = data.name if isinstance(data, Bundled) else "a table"
     network = keras_code(playground.network.blueprint())
     parts = [
-        f'"""A dense network on {"a table" if own else data.name}, as in Gatescope\'s playground."""',
+        f'"""A dense network on {told}, as in Gatescope\'s playground."""',
         _imports(data),
         _of_table(data, table) if isinstance(data, TableFile) else _of_bundled(data),
         f"SEED = {training.seed}\nkeras.utils.set_random_seed(SEED)",
@@ -121,8 +127,8 @@ def _imports(data: Bundled | TableFile) -> str:
     if isinstance(data, TableFile):
         return _TABLE_IMPORTS
     name = _FROM_SKLEARN.get(data.name, f"load_{data.name}")
-    sklearn = f"\nfrom sklearn.datasets import {name}" if name else ""
-    return f"import keras\nimport numpy as np\nimport tensorflow as tf\nfrom keras import layers{sklearn}"
+    sklearn = f"from sklearn.datasets import {name}\n" if name else ""
+    return f"{_IMPORTS}{sklearn}"
 
 
 def _of_bundled(data: Bundled) -> str:
@@ -142,19 +148,20 @@ def _of_bundled(data: Bundled) -> str:
 def _of_table(data: TableFile, path: str | None) -> str:
     asked = data.table
     return _TABLE.format(
-        path=path or str(data.path), target=asked.target, drop=asked.drop, split=asked.split
-    )
+        path=quoted(path or str(data.path)), target=quoted(asked.target), split=asked.split,
+        drop="".join(f"{quoted(name)}, " for name in asked.drop),
+    )  # fmt: skip
 
 
 def _compiled(playground: Playground) -> str:
     (output,) = playground.network.outputs
-    metric = "'mean_absolute_error'" if output.kind == "number" else "'accuracy'"
+    metric = '"mean_absolute_error"' if output.kind == "number" else '"accuracy"'
     if output.kind == "binary" and output.pair.activation != "sigmoid":  # a margin around 0
-        metric = "keras.metrics.BinaryAccuracy('accuracy', threshold=0.0)"
+        metric = 'keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)'
     return (
         "model = network()\nmodel.compile(\n"
         f"    optimizer={_optimizer(playground)},\n"
-        f"    loss={output.pair.loss!r},\n    metrics=[{metric}],\n)"
+        f'    loss="{output.pair.loss}",\n    metrics=[{metric}],\n)'
     )
 
 

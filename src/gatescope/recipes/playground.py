@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, final
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatescope.catalog.pairs import pairs_for
 from gatescope.data.bundled import Bundled
 from gatescope.data.datasets import Dataset, Part
 from gatescope.data.sources import TableFile
@@ -19,6 +17,7 @@ from gatescope.data.splits import SplitConfig
 from gatescope.data.table import TableConfig, load_table, open_cells
 from gatescope.errors import ConfigurationError, DataError
 from gatescope.models.dense import DenseConfig
+from gatescope.models.heads import losses_for
 from gatescope.recipes.agreement import Agreement
 from gatescope.recipes.from_data import inputs_of, outputs_of
 from gatescope.recipes.preparing import prepare
@@ -143,21 +142,3 @@ def own_table(path: Path, target: str, held_out: float, seed: int) -> TableFile:
         )
     others = (one.name for one in found.columns if one.use == "input" and one.name not in numbers)
     return TableFile(path=path, table=asked.model_copy(update={"drop": tuple(others)}))
-
-
-def losses_for(kind: Any) -> tuple[str, ...]:
-    """The losses for targets as data hold them, the usual one first.
-
-    Args:
-        kind: Of the target.
-
-    Example:
-        >>> losses_for("binary")[:2]
-        ('binary_crossentropy', 'binary_focal_crossentropy')
-    """
-    fitting: Sequence[Any] = pairs_for(kind)
-    if kind == "classes":  # held as whole numbers
-        fitting = [pair for pair in fitting if pair.labels.startswith("whole")]
-    return tuple(dict.fromkeys(pair.loss for pair in fitting))
-
-

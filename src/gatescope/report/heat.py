@@ -67,7 +67,9 @@ def by_class(shares: Numbers) -> Picture:
         uint8 of the shape of `shares`, its last axis being 3.
     """
     classes = shares.shape[-1]
-    colours = np.array([ImageColor.getrgb(class_colour(one, classes))[:3] for one in range(classes)])
+    colours = np.array(
+        [ImageColor.getrgb(class_colour(one, classes))[:3] for one in range(classes)]
+    )
     known = np.nan_to_num(shares)
     chosen, most = known.argmax(-1), np.clip(known.max(-1), 0, 1)
     strength = 0.25 + 0.65 * np.clip((most - 1 / classes) / (1 - 1 / classes), 0, 1)

@@ -89,5 +89,10 @@ def _names(axes: tuple[str, str]) -> Iterator[Html]:
     yield element("text", escape(axes[0]), x=middle, y=low, text_anchor="middle")
     up = f"{_EDGE + _SIDE / 2:g}"
     yield element(
-        "text", escape(axes[1]), x="10", y=up, text_anchor="middle", transform=f"rotate(-90 10 {up})"
+        "text",
+        escape(axes[1]),
+        x="10",
+        y=up,
+        text_anchor="middle",
+        transform=f"rotate(-90 10 {up})",
     )

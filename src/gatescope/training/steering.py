@@ -126,7 +126,7 @@ class SteeredTraining:
     """A training in a thread of its own. Close it, or use it in a `with` statement.
 
     Args:
-        model: Built and compiled with its loss; a chain of layers, one input of numbers, one output.
+        model: Compiled with its loss; a chain of layers from one input of numbers to one output.
         train: `(x, y)` to learn from.
         held_out: `(x, y)` to compare with.
         config: How it is trained. `epochs` is the length of its schedule; it goes on after that,
@@ -161,6 +161,7 @@ class SteeredTraining:
         self._network = _Network(model, self._train, config)
         self._played, self._pace = Event(), 0.0
         self._due = 0.0
+        self._problem: BaseException | None = None
         self._begin()
         self._worker = ThreadPoolExecutor(1, "steered training")
         self._closed = False
@@ -215,7 +216,12 @@ class SteeredTraining:
             UsageError: It is closed.
         """
         self._played.clear()
-        self._done(lambda: [self._advance() for _ in range(count)])
+
+        def several() -> None:
+            for _ in range(count):
+                self._advance()
+
+        self._done(several)
 
     def reset(self) -> None:
         """Goes back to before the first step: first weights, first batch, the configured rate."""
@@ -286,7 +292,7 @@ class SteeredTraining:
     def _begin(self) -> None:
         self._step, self._batch_loss = 0, math.nan
         self._gradients = tf.fill([len(self._network.stages)], math.nan)
-        self._problem: BaseException | None = None
+        self._problem = None
         self._order: NDArray[np.int32] | None = None
         self._points: list[tuple[int, float, float]] = []
         self._every = 1
@@ -381,7 +387,8 @@ class _Network:
     """
 
     def __init__(self, model: keras.Model, train: Any, config: FitConfig) -> None:
-        self._model, self._x, self._y = model, *train
+        self._model = model
+        self._x, self._y = train
         self._optimizer = config.optimizer.make(clip_norm=config.clip_norm)
         self._optimizer.build(model.trainable_variables)
         self.stages = _stages(model)
@@ -445,7 +452,9 @@ def _layer(
 ) -> SeenLayer:
     kernel, *bias = (one.numpy() for one in stage.dense.weights)
     flat = stage.flat
-    beyond = (samples_NU <= flat.low) | (samples_NU >= flat.high) if flat else samples_NU != samples_NU
+    beyond = (
+        (samples_NU <= flat.low) | (samples_NU >= flat.high) if flat else samples_NU != samples_NU
+    )
     return SeenLayer(
         name=stage.dense.name,
         activation=keras.activations.serialize(stage.active.activation),

@@ -1,4 +1,4 @@
-"""What a snapshot of a training looks like: the network unit by unit, and what it says of the plane."""
+"""What a moment of a training looks like: the network unit by unit, and what it says."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def samples_on_plane(playground: Playground, over: InputPlane) -> str:
         for part, hollow in ((data.train, False), (data.dev, True))
     ]
     columns = data.inputs[0].columns
-    axes = (columns[0], columns[1]) if len(columns) == 2 else ("first direction", "second direction")
+    axes = (
+        (columns[0], columns[1]) if len(columns) == 2 else ("first direction", "second direction")
+    )
     told = f"{axes[0]} (standardized)", f"{axes[1]} (standardized)"
     if len(columns) != 2:
         told = axes
@@ -114,10 +116,24 @@ def _samples(playground: Playground, over: InputPlane, part: Part, hollow: bool)
     x = next(iter(part.x.values()))[:_MOST_SAMPLES]
     y = part.y[target.name][:_MOST_SAMPLES].ravel()
     if target.is_number:
-        colours = ["#%02x%02x%02x" % tuple(one) for one in shaded(y, BY_SIGN, -_SPREAD, _SPREAD)]
+        shades = shaded(y, BY_SIGN, -_SPREAD, _SPREAD)
+        colours = [f"#{shade.tobytes().hex()}" for shade in shades]
     else:
         colours = [class_colour(int(one), len(target.classes)) for one in y]
     return Samples(over.places(x), colours, hollow)
+
+
+def legend(playground: Playground) -> list[tuple[str, str]]:
+    """A colour and what it stands for, of each class, or of both ends of a number.
+
+    Args:
+        playground: What is trained.
+    """
+    target = _target(playground)
+    if target.is_number:
+        return [(BY_SIGN[0], f"{target.name} below its mean"), (BY_SIGN[2], "above")]
+    count = len(target.classes)
+    return [(class_colour(at, count), name) for at, name in enumerate(target.classes)]
 
 
 def about_plane(playground: Playground, over: InputPlane) -> str:
@@ -149,9 +165,7 @@ def _network(playground: Playground, over: InputPlane, seen: Snapshot) -> str:
     return layered(columns, [first, *rest], told)
 
 
-def _inputs(
-    playground: Playground, over: InputPlane, first: SeenLayer
-) -> tuple[Column, Weights]:
+def _inputs(playground: Playground, over: InputPlane, first: SeenLayer) -> tuple[Column, Weights]:
     """Inputs one by one, or as one where there are many."""
     names = playground.data.load().inputs[0].columns
     if len(names) > _MOST_INPUTS:

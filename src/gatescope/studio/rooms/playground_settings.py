@@ -1,4 +1,4 @@
-"""What a visitor of the playground has set: checked, in the address and back, and as a playground."""
+"""What is set in the playground: checked, in the address and back, and as what is trained."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ SHAPES = ("circles", "moons", "spirals", "xor")
 ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
 SCHEDULES = get_args(ScheduleName)
 MOST_LAYERS, MOST_UNITS = 6, 16
+MOST_BYTES = 1_000_000
+"""Of a table of one's own."""
 _NO_UNITS_OWN = ("glu", "threshold", "softmax", "log_softmax", "sparsemax")
 ACTIVATION_NAMES = tuple(name for name in ACTIVATIONS if name not in _NO_UNITS_OWN)
 INITIALIZER_NAMES = tuple(name for name, row in INITIALIZERS.items() if row.shape != "fixed")
@@ -231,9 +233,10 @@ class Settings(BaseModel):
         optimizer = OptimizerConfig(
             name=self.optimizer, learning_rate=self.rate, settings=self.optimizer_settings
         )
-        training = FitConfig(
-            epochs=self.epochs, batch_size=self.batch, optimizer=optimizer, seed=self.seed,
-            schedule={"kind": self.schedule, **self._of_schedule()},
+        asked = {"kind": self.schedule, **self._of_schedule()}
+        training = FitConfig.model_validate(
+            {"epochs": self.epochs, "batch_size": self.batch, "optimizer": optimizer,
+             "seed": self.seed, "schedule": asked}
         )  # fmt: skip
         return Playground(data=source, network=network, training=training)
 
@@ -258,8 +261,6 @@ class Settings(BaseModel):
             name=self.data, samples=self.samples, noise=self.noise, flat=True,
             dev=self.held_out, test=0.0, seed=self.seed,
         )  # fmt: skip
-
-
 
 
 def settings_of(asked: Mapping[str, str]) -> Settings:
