@@ -217,7 +217,7 @@ def test_many_threads_may_steer_it_at_once():
                     # All of one moment: the curve ends where the weights are.
                     assert seen.curve.steps[-1] == seen.step
                     training.set_learning_rate(0.001 * (number + 1))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 failures.append(error)
 
         threads = [threading.Thread(target=steer, args=(number,)) for number in range(4)]

@@ -53,7 +53,7 @@ def shaded(values: Numbers, ends: Sequence[str], low: float, high: float) -> Pic
 def by_sign(values: Numbers) -> Picture:
     """Red above 0, blue below, as strong as the number is beside the largest of them."""
     finite = np.abs(values[np.isfinite(values)])
-    most = float(finite.max()) if finite.size else 1.0
+    most = float(finite.max(initial=0.0)) or 1.0
     return shaded(values, BY_SIGN, -most, most)
 
 

@@ -14,7 +14,7 @@ from nicegui import background_tasks, ui
 from nicegui.events import UploadEventArguments
 from starlette.requests import Request
 
-from gatescope.errors import GatescopeError
+from gatescope.errors import DataError, GatescopeError
 from gatescope.studio import charts
 from gatescope.studio.frame import Studio, card, room, said, text, whole_table
 from gatescope.studio.rooms.playground_controls import Controls
@@ -127,7 +127,7 @@ class PlaygroundView:
                 self._play.props("unelevated no-caps")
                 ui.button("Step", icon="skip_next", on_click=self._step).props("outline no-caps")
                 ui.button("Reset", icon="replay", on_click=self._reset).props("flat no-caps")
-                self._time = text("step 0", tag="span").classes("value gs-time")
+                self._time = text("step 0", tag="span").classes("value gs-count")
             with ui.element("div").classes("gs-row").props('role="group" aria-label="Copy"'):
                 ui.button("Copy as Keras code", on_click=self._copy_code).props(
                     "flat dense no-caps"
@@ -202,8 +202,12 @@ class PlaygroundView:
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="gatescope-")
         new = Path(self._folder.name) / "new.csv"
         new.write_bytes(content)
-        columns = open_cells(new).columns
-        own_table(new, columns[-1], settings.held_out, settings.seed).load()
+        try:
+            columns = open_cells(new).columns
+            own_table(new, columns[-1], settings.held_out, settings.seed).load()
+        except DataError as error:  # which names a file of ours
+            happened = error.happened.replace(repr(str(new)), "the file")
+            raise DataError(happened, error.expected, error.fix) from None
         self._table = new.replace(new.with_name("table.csv"))
         return columns
 
