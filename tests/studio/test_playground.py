@@ -127,7 +127,7 @@ def test_each_tab_trains_a_network_of_its_own(opened, page):
 
 
 def test_one_that_ends_while_it_is_watched_says_why(opened):
-    tab = opened(f"{SMALL}&layers=16:linear,16:linear&optimizer=sgd&rate=10&l2=0.1&noise=0.5")
+    tab = opened(f"{SMALL}&layers=8:linear&loss=squared_hinge&optimizer=sgd&rate=10")
     press(tab, "Play")
     tab.get_by_role("status").filter(has_text="the loss of step").wait_for(timeout=120_000)
     tab.get_by_role("button", name="Play", exact=True).wait_for()

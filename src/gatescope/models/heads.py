@@ -25,7 +25,9 @@ from gatescope.models.blueprint import Blueprint, Row
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+OUTPUT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
+"""What an input or an output can be called."""
+Name = Annotated[str, Field(pattern=OUTPUT_NAME)]
 """What TensorFlow takes as the name of a layer."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, final
@@ -17,7 +18,7 @@ from gatescope.data.splits import SplitConfig
 from gatescope.data.table import TableConfig, load_table, open_cells
 from gatescope.errors import ConfigurationError, DataError
 from gatescope.models.dense import DenseConfig
-from gatescope.models.heads import losses_for
+from gatescope.models.heads import OUTPUT_NAME, losses_for
 from gatescope.recipes.agreement import Agreement
 from gatescope.recipes.from_data import inputs_of, outputs_of
 from gatescope.recipes.preparing import prepare
@@ -122,7 +123,7 @@ def own_table(path: Path, target: str, held_out: float, seed: int) -> TableFile:
 
     Args:
         path: CSV of any dialect.
-        target: The column to predict; empty for the last.
+        target: The column to predict; empty for the last whose name an output can have.
         held_out: Share of the rows that is not learned from.
         seed: Of the split.
 
@@ -130,8 +131,15 @@ def own_table(path: Path, target: str, held_out: float, seed: int) -> TableFile:
         DataError: It is no table, has no such column, or no column of numbers beside it.
     """
     columns = open_cells(path).columns
+    fit = [name for name in columns if re.fullmatch(OUTPUT_NAME, name)]
+    if not fit or (target in columns and target not in fit):
+        raise DataError(
+            f"an output of a network cannot be called {target or columns[-1]!r}",
+            "letters, digits, _, . and -, of which the first is a letter or a digit",
+            "rename the column in the file, or choose another",
+        )
     split = SplitConfig(dev=held_out, test=0.0, seed=seed)
-    asked = TableConfig(target=target or columns[-1], split=split)
+    asked = TableConfig(target=target or fit[-1], split=split)
     found = load_table(path, asked)
     numbers = set(found.encoder.numbers)
     if not numbers:

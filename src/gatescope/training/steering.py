@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Self, TypeVar, final
@@ -164,7 +165,6 @@ class SteeredTraining:
         self._problem: BaseException | None = None
         self._begin()
         self._worker = ThreadPoolExecutor(1, "steered training")
-        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +174,6 @@ class SteeredTraining:
 
     def close(self) -> None:
         """Ends it, and waits for the step that it is in."""
-        self._closed = True
         self._played.clear()
         self._worker.shutdown(cancel_futures=True)
 
@@ -257,16 +256,17 @@ class SteeredTraining:
 
     def _done(self, what: Callable[[], Done]) -> Done:
         """Has something done between two steps."""
-        return self._asked(what).result()
-
-    def _asked(self, what: Callable[[], Done]) -> Future[Done]:
-        if self._closed:
-            raise UsageError("this training is closed", "an open one", "start it anew")
-        return self._worker.submit(what)
+        try:
+            asked = self._worker.submit(what)
+        except RuntimeError:
+            raise _closed() from None
+        try:
+            return asked.result()
+        except CancelledError:
+            raise _closed() from None
 
     def _go_on_soon(self) -> None:
-        # Closed meanwhile, there is nothing to go on with.
-        if not self._closed:
+        with suppress(RuntimeError):  # closed meanwhile, there is nothing to go on with
             self._worker.submit(self._go_on).add_done_callback(self._ended)
 
     def _go_on(self) -> None:
@@ -490,6 +490,10 @@ def _of_any_length(part: tf.Tensor) -> tf.TensorSpec:
 
 def _tensors(arrays: Arrays) -> Any:
     return keras.tree.map_structure(tf.convert_to_tensor, as_arrays(arrays))
+
+
+def _closed() -> UsageError:
+    return UsageError("this training is closed", "an open one", "start it anew")
 
 
 def _diverged(loss: float, step: int) -> DivergenceError:

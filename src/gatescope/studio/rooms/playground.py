@@ -14,7 +14,7 @@ from nicegui import background_tasks, ui
 from nicegui.events import UploadEventArguments
 from starlette.requests import Request
 
-from gatescope.errors import DataError, GatescopeError
+from gatescope.errors import DataError, GatescopeError, UsageError
 from gatescope.studio import charts
 from gatescope.studio.frame import Studio, card, room, said, text, whole_table
 from gatescope.studio.rooms.playground_controls import Controls
@@ -83,6 +83,12 @@ def _look(opened: _Opened) -> tuple[Pictures, int, float, bool, str]:
     return drawn, seen.step, seen.epoch, seen.playing, seen.problem
 
 
+def _script(settings: Settings, table: Path | None, name: str | None) -> str:
+    from gatescope.recipes.keras_script import keras_script
+
+    return keras_script(settings.playground(table), table=name)
+
+
 @final
 class PlaygroundView:
     """The page of one visitor, who has a training of their own.
@@ -96,7 +102,7 @@ class PlaygroundView:
         self._refused = problem
         self._wanted: Settings | None = settings
         self._opened: _Opened | None = None
-        self._play_on = False
+        self._play_on = self._gone = False
         self._table: Path | None = None
         self._file_name = ""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -111,6 +117,7 @@ class PlaygroundView:
 
     def close(self) -> None:
         """Ends the training when the visitor has gone."""
+        self._gone = True
         self._timer.deactivate()
         if self._opened:
             background_tasks.create(_closed(self._opened), name="close a training")
@@ -188,13 +195,13 @@ class PlaygroundView:
             return
         content = await event.file.read()
         with said():
-            columns = await asyncio.to_thread(self._keep, content)
+            columns, target = await asyncio.to_thread(self._keep, content)
             self._file_name = Path(event.file.name).name
             await self._close_opened()
-            self._controls.offer_columns(columns)
+            self._controls.offer_columns(columns, target)
 
-    def _keep(self, content: bytes) -> tuple[str, ...]:
-        """Writes a table and reads its columns; the one before stays if this is none."""
+    def _keep(self, content: bytes) -> tuple[tuple[str, ...], str]:
+        """Writes a table, and reads its columns and which to predict; one before stays if not."""
         from gatescope.data.table import open_cells
         from gatescope.recipes.playground import own_table
 
@@ -204,12 +211,13 @@ class PlaygroundView:
         new.write_bytes(content)
         try:
             columns = open_cells(new).columns
-            own_table(new, columns[-1], settings.held_out, settings.seed).load()
+            source = own_table(new, "", settings.held_out, settings.seed)
+            source.load()
         except DataError as error:  # which names a file of ours
             happened = error.happened.replace(repr(str(new)), "the file")
             raise DataError(happened, error.expected, error.fix) from None
         self._table = new.replace(new.with_name("table.csv"))
-        return columns
+        return columns, source.table.target
 
     async def _toggle(self) -> None:
         opened = self._opened
@@ -243,14 +251,11 @@ class PlaygroundView:
                 await asyncio.to_thread(what, self._opened.training)
 
     async def _copy_code(self) -> None:
-        if self._opened is None:
-            return
-        from gatescope.recipes.keras_script import keras_script
-
-        playground = self._controls.settings.playground(self._table)
         with said():
-            ui.clipboard.write(keras_script(playground, table=self._file_name or None))
-            ui.notify("Copied: it runs as it is, and comes to these losses from the first step.")
+            settings, table = self._controls.settings, self._table
+            script = await asyncio.to_thread(_script, settings, table, self._file_name or None)
+            ui.clipboard.write(script)
+            ui.notify("Copied: a script that takes these steps, with the present rate throughout.")
 
     def _copy_link(self) -> None:
         ui.run_javascript("navigator.clipboard.writeText(window.location.href)")
@@ -282,6 +287,9 @@ class PlaygroundView:
             self._opened = await asyncio.to_thread(_open, wanted, self._table)
         except GatescopeError as error:
             self._say(f"{error.happened}: {error.expected}. {error.fix}", wrong=True)
+            return
+        if self._gone:  # while it was built
+            await self._close_opened()
             return
         await self._begin()
 
@@ -325,7 +333,10 @@ class PlaygroundView:
         if opened is None or self._looking.locked():
             return
         async with self._looking:
-            drawn, step, epoch, playing, problem = await asyncio.to_thread(_look, opened)
+            try:
+                drawn, step, epoch, playing, problem = await asyncio.to_thread(_look, opened)
+            except UsageError:  # closed meanwhile, for another one
+                return
         if opened is not self._opened:
             return
         self._network.set_content(drawn.network)

@@ -82,14 +82,15 @@ class Controls:
         self._draw_layers()
         self._changed(settings)
 
-    def offer_columns(self, columns: Sequence[str]) -> None:
-        """Lets one of a table's columns be chosen, the last at first.
+    def offer_columns(self, columns: Sequence[str], target: str) -> None:
+        """Lets one of a table's columns be chosen.
 
         Args:
             columns: Their names.
+            target: The one that is predicted at first.
         """
         self._columns = columns
-        self.take(self.settings.but(data="csv", target=columns[-1], loss=""))
+        self.take(self.settings.but(data="csv", target=target, loss=""))
 
     def know_kind(self, kind: Target) -> None:
         """Offers the losses for a kind of target.

@@ -170,6 +170,8 @@ class Settings(BaseModel):
         for name, value in self.schedule_settings.items():
             if name not in spans or not spans[name].low <= value <= spans[name].high:
                 raise ValueError(f"{name} of the schedule {self.schedule} cannot be {value:g}")
+            if self.schedule == "step" and name == "epochs" and value != int(value):
+                raise ValueError(f"a stair of the schedule step cannot be {value:g} epochs long")
         return self
 
     def but(self, **changed: Any) -> Settings:
