@@ -178,6 +178,8 @@ class PlaygroundView:
     # What the visitor does.
 
     def _changed(self, settings: Settings) -> None:
+        if self._refused:
+            self._say("")
         self._refused, self._wanted = "", settings
         ui.navigate.history.replace(settings.address)
 
