@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gatescope.errors import ConfigurationError
+from gatescope.errors import ConfigurationError, UsageError
 from gatescope.models.building import build, deep
 from gatescope.models.dense import DenseConfig, dense
 from gatescope.models.heads import (
@@ -262,3 +262,31 @@ def test_an_input_with_the_name_of_a_layer_is_refused():
     given = NumbersInput(name="dense_1", size=2, normalize=False)
     with pytest.raises(ConfigurationError, match="two layers are called 'dense_1'"):
         dense(DenseConfig(inputs=(given,), outputs=(CLASSES,), hidden=(3,)))
+
+
+def test_each_layer_may_have_an_activation_of_its_own():
+    config = DenseConfig(
+        inputs=INPUTS[:1], outputs=(CLASSES,), hidden=(4, 3, 2), dropout=0.1,
+        activations=("relu", "tanh", "SELU"),
+    )  # fmt: skip
+    rows = {row.name: row for row in config.blueprint().rows}
+    found = [rows[f"dense_{place}"].settings for place in (1, 2, 3)]
+    assert [each["activation"] for each in found] == ["relu", "tanh", "selu"]
+    starts = [each["kernel_initializer"] for each in found]
+    assert starts == ["he_normal", "glorot_uniform", "lecun_normal"]
+    assert [rows[f"dropout_{place}"].kind for place in (1, 2, 3)] == [
+        "Dropout", "Dropout", "AlphaDropout",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"hidden": (4, 3), "activations": ("relu",)}, "2 dense layers have 1 activation"),
+        ({"hidden": (4,), "activations": ("relu",), "residual": True}, "residual"),
+        ({"hidden": (4,), "activations": ("rleu",)}, "rleu"),
+    ],
+)
+def test_activations_that_do_not_fit_are_refused(given, message):
+    with pytest.raises((ValidationError, UsageError), match=message):
+        DenseConfig(inputs=INPUTS[:1], outputs=(CLASSES,), **given)

@@ -21,7 +21,7 @@ from gatescope.data.datasets import (
 )
 from gatescope.data.images import ImagesReader
 from gatescope.data.reader import Reader
-from gatescope.data.splits import SplitConfig
+from gatescope.data.splits import Share, SplitConfig
 
 Table = Literal["iris", "wine", "breast_cancer", "diabetes"]
 Shape = Literal["circles", "moons", "spirals", "xor"]
@@ -37,6 +37,8 @@ class Bundled(Source):
         outliers: Share of a regression's training targets that are moved far off.
         flat: Whether digits are rows of 64 numbers in place of images.
         scaled: Whether numbers have mean 0 and deviation 1 over the training part.
+        dev: Share to choose by; see `SplitConfig`, as for the next.
+        test: Share to test on.
         seed: Of the split, and of what is made.
     """
 
@@ -47,10 +49,12 @@ class Bundled(Source):
     outliers: float = 0.0
     flat: bool = False
     scaled: bool = True
+    dev: Share = 0.15
+    test: Share = 0.2
     seed: int = 0
 
     def _read(self) -> Dataset:
-        """Loads or makes it, and splits it: 65 % to learn from, 15 % to choose by, 20 % to test."""
+        """Loads or makes it, and splits it."""
         if self.name == "digits":
             return _digits(self)
         return _points(self) if self.name in _SHAPES else _table(self)
@@ -100,7 +104,7 @@ def _points(asked: Bundled) -> Dataset:
 
 
 def _shares(asked: Bundled) -> SplitConfig:
-    return SplitConfig(dev=0.15, test=0.2, seed=asked.seed)
+    return SplitConfig(dev=asked.dev, test=asked.test, seed=asked.seed)
 
 
 def _classified(

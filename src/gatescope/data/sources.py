@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from gatescope.data.datasets import Dataset, Field, Part, Source
 from gatescope.data.encoding import NUMBERS, TableReader
 from gatescope.data.file_samples import FileSamples
@@ -162,6 +164,8 @@ def _dataset(
     is_large = found.nbytes > _KEPT_BYTES
 
     def part(split: Split) -> Part:
+        if isinstance(found, Table) and not found.sizes[split]:
+            return part("train").rows(np.zeros(0, np.intp))
         x, y = found.sample(split, _SAMPLED) if is_large else found.arrays(split)
         named = x if isinstance(x, Mapping) else {inputs[0].name: x}
         return Part(dict(named), {target.name: y})

@@ -18,7 +18,7 @@ from gatescope.errors import DataError, UsageError
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-_Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SplitConfig(BaseModel):
@@ -32,8 +32,8 @@ class SplitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dev: _Share
-    test: _Share
+    dev: Share
+    test: Share
     seed: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")

@@ -25,7 +25,9 @@ from gatescope.models.blueprint import Blueprint, Row
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+OUTPUT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
+"""What an input or an output can be called."""
+Name = Annotated[str, Field(pattern=OUTPUT_NAME)]
 """What TensorFlow takes as the name of a layer."""
 
 
@@ -190,6 +192,22 @@ class OutputConfig(BaseModel):
 
 
 _MORE = {"number": "'numbers'", "binary": "'labels' or 'classes'"}
+
+
+def losses_for(kind: Target) -> tuple[str, ...]:
+    """The losses for targets as data sets hold them, classes as whole numbers; the usual one first.
+
+    Args:
+        kind: Of the target.
+
+    Example:
+        >>> losses_for("binary")[:2]
+        ('binary_crossentropy', 'binary_focal_crossentropy')
+    """
+    pairs = pairs_for(kind)
+    if kind == "classes":
+        pairs = tuple(pair for pair in pairs if pair.labels.startswith("whole"))
+    return tuple(dict.fromkeys(pair.loss for pair in pairs))
 
 
 def compile_arguments(outputs: Sequence[OutputConfig]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class NetworkConfig(BaseModel, ABC):
         outputs: What it is asked for; each has a last layer of its own.
         hidden: Units of each dense layer, or how many of one width: `Depth(depth=200, width=64)`.
         activation: Of every layer but the last ones, as the catalog spells it.
+        activations: Of each dense layer, where they are not all alike.
         initializer: Of kernels, as the catalog spells it; None for the one that the catalog
             advises for that activation. Residual branches without normalization then start at
             zero, so that at first a network of any depth passes on what it gets (Zhang, Dauphin &
@@ -89,6 +90,7 @@ class NetworkConfig(BaseModel, ABC):
     outputs: tuple[OutputConfig, ...] = Field(min_length=1)
     hidden: tuple[PositiveInt, ...] | Depth = ()
     activation: ActivationName = "relu"
+    activations: tuple[ActivationName, ...] = ()
     initializer: InitializerName | None = None
     normalization: Normalization | None = None
     residual: bool = False
@@ -101,6 +103,16 @@ class NetworkConfig(BaseModel, ABC):
         names = [each.name for each in (*self.inputs, *self.outputs)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two inputs or outputs are called {', '.join(sorted(twice))}")
+        return self
+
+    @model_validator(mode="after")
+    def _an_activation_for_each(self) -> Self:
+        if self.activations and len(self.activations) != len(self.widths):
+            raise ValueError(
+                f"{len(self.widths)} dense layers have {len(self.activations)} activations"
+            )
+        if self.activations and self.residual:
+            raise ValueError("a residual network has one activation: set activation")
         return self
 
     @property
@@ -119,14 +131,25 @@ class NetworkConfig(BaseModel, ABC):
                 there is shown.
         """
 
-    def weights(self, prefix: str = "kernel", *, start: str | None = None) -> dict[str, Any]:
+    def activation_of(self, place: int) -> str:
+        """The activation of a dense layer.
+
+        Args:
+            place: Of the layer, from 1.
+        """
+        return self.activations[place - 1] if self.activations else self.activation
+
+    def weights(
+        self, prefix: str = "kernel", *, start: str | None = None, activation: str | None = None
+    ) -> dict[str, Any]:
         """The settings of a layer's kernel.
 
         Args:
             prefix: Of the settings, as Keras spells them.
             start: The initializer, where it is not to be the usual one.
+            activation: Behind the layer; None for the network's.
         """
-        usual = start or self.initializer or initializer_for(self.activation)
+        usual = start or self.initializer or initializer_for(activation or self.activation)
         return {f"{prefix}_initializer": usual, **self.penalty(prefix)}
 
     def penalty(self, prefix: str = "kernel") -> dict[str, Any]:
@@ -159,11 +182,12 @@ def finish(blueprint: Blueprint, vectors: Sequence[Row], config: NetworkConfig) 
 
 def _plain(blueprint: Blueprint, x: Row, config: NetworkConfig) -> Row:
     for place, units in enumerate(config.widths, 1):
-        fused = {} if config.normalization else {"activation": config.activation}
+        activation = config.activation_of(place)
+        fused = {} if config.normalization else {"activation": activation}
         x = _dense(blueprint, x, config, place, units, **fused)
         if config.normalization:
             x = normalized(blueprint, x, config.normalization, f"normalization_{place}")
-            x = activated(blueprint, x, config, str(place))
+            x = _activated(blueprint, x, activation, str(place))
         x = _dropped(blueprint, x, config, place)
     return x
 
@@ -203,7 +227,7 @@ def _dense(
 ) -> Row:
     # Batch normalization behind it would subtract the bias.
     bias = config.residual or config.normalization != "batch"
-    kernel = config.weights(start=start)
+    kernel = config.weights(start=start, activation=config.activation_of(place))
     return blueprint.layer(
         "Dense", f"dense_{place}", x, units=units, use_bias=bias, **kernel, **settings
     )
@@ -213,7 +237,7 @@ def _dropped(blueprint: Blueprint, x: Row, config: NetworkConfig, place: int) ->
     if not config.dropout:
         return x
     # Only this one keeps the mean and variance that selu relies on.
-    kind = "AlphaDropout" if config.activation == "selu" else "Dropout"
+    kind = "AlphaDropout" if config.activation_of(place) == "selu" else "Dropout"
     return blueprint.layer(kind, f"dropout_{place}", x, rate=config.dropout)
 
 
@@ -224,4 +248,8 @@ def normalized(blueprint: Blueprint, x: Row, normalization: Normalization, name:
 
 def activated(blueprint: Blueprint, x: Row, config: NetworkConfig, place: str) -> Row:
     """Draws the activation of the network."""
-    return blueprint.layer("Activation", f"activation_{place}", x, activation=config.activation)
+    return _activated(blueprint, x, config.activation, place)
+
+
+def _activated(blueprint: Blueprint, x: Row, activation: str, place: str) -> Row:
+    return blueprint.layer("Activation", f"activation_{place}", x, activation=activation)

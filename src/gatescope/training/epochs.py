@@ -51,11 +51,9 @@ class ArrayEpochs:
 
     def order(self, epoch: int | tf.Variable) -> tf.Tensor:
         """The numbers of all rows in the order of an epoch: int32 of shape `(rows,)`."""
-        numbers = tf.range(self.count)
         if self.seed is None:
-            return numbers
-        seeds = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(epoch, tf.int64)])
-        return tf.random.experimental.stateless_shuffle(numbers, seed=seeds)
+            return tf.range(self.count)
+        return order_of(self.count, self.seed, epoch)
 
     def batch(self, numbers: tf.Tensor) -> Any:
         """The rows of these numbers."""
@@ -136,6 +134,21 @@ class EpochDataset(tf.data.Dataset):
 
     def _inputs(self) -> list[tf.data.Dataset]:
         return [self._made]
+
+
+def order_of(count: int, seed: int, epoch: int | tf.Variable) -> tf.Tensor:
+    """The order of the rows in an epoch.
+
+    Args:
+        count: How many rows there are.
+        seed: Of the order.
+        epoch: From 0.
+
+    Returns:
+        Their numbers, int32 of shape `(count,)`.
+    """
+    seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    return tf.random.experimental.stateless_shuffle(tf.range(count), seed=seeds)
 
 
 def in_memory(dataset: tf.data.Dataset) -> Arrays:

@@ -49,9 +49,19 @@ class OptimizerConfig(BaseModel):
         Args:
             learning_rate: In the place of the configured one, such as a schedule.
             clip_norm: Largest global norm of a gradient.
+
+        Raises:
+            ConfigurationError: Keras refuses a setting.
         """
         rate = self.learning_rate if learning_rate is None else learning_rate
-        return self._kind(learning_rate=rate, global_clipnorm=clip_norm, **self.settings)
+        try:
+            return self._kind(learning_rate=rate, global_clipnorm=clip_norm, **self.settings)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"Keras makes no {self.name} of these settings: {error}",
+                "settings in the bounds of the catalog",
+                f"gatescope catalog optimizer {self.name}",
+            ) from error
 
     @property
     def _kind(self) -> Any:
