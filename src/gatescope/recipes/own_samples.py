@@ -127,8 +127,7 @@ def arranged(model: keras.Model, x: Mapping[str, Array]) -> Any:
         x: Arrays by the inputs' names.
     """
     arrays = {name: x[name] for name in named_inputs(model)}
-    (first, *_) = arrays.values()
-    return first if isinstance(model, keras.Sequential) else arrays
+    return next(iter(arrays.values())) if len(arrays) == 1 else arrays
 
 
 def _inputs(folder: Path) -> Inputs | None:

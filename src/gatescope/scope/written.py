@@ -113,9 +113,7 @@ def _is_kept(gate: Gate) -> bool:
     return all(value.tensor is not None for value in gate.values)
 
 
-def _parted(
-    gate: Gate, current: Element, origins: Origins
-) -> tuple[list[Element], list[Element]]:
+def _parted(gate: Gate, current: Element, origins: Origins) -> tuple[list[Element], list[Element]]:
     """What goes into an elementwise gate: what was computed, and weights and constants."""
     if gate.op not in ELEMENTWISE and gate.op != "Softmax":
         return [], []

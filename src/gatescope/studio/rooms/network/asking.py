@@ -15,6 +15,13 @@ from gatescope.studio.rooms.network.looks import (
 )
 
 
+def begin() -> None:
+    """Loads TensorFlow, while somebody chooses a network."""
+    from gatescope.studio.rooms.network import looking
+
+    del looking
+
+
 def overview(folder: Path) -> Overview:
     """See `looking.overview`."""
     from gatescope.studio.rooms.network import looking
@@ -36,7 +43,7 @@ def layer(asked: Asked, name: str, seed: int) -> LayerLook:
     return looking.layer(asked, name, seed)
 
 
-def unit(asked: Asked, where: Where, terms: int) -> UnitLook:
+def unit(asked: Asked, where: Where, terms: int | None) -> UnitLook:
     """See `looking.unit`."""
     from gatescope.studio.rooms.network import looking
 

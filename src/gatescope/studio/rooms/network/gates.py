@@ -38,8 +38,7 @@ def draw_gates(look: LayerLook, sample: SampleLook | None) -> None:
     """
     for name, gates in look.gates.items():
         title = "Gates over time" if len(look.gates) == 1 else f"Gates over time: {name}"
-        with card(title, level=3) as box:
-            box.classes("gs-broad")
+        with card(title, level=3):
             steps = next(iter(gates.values())).shape[0]
             labels = _labels(sample, steps)
             with ui.element("div").classes("gs-columns even"):
@@ -68,9 +67,10 @@ def _draw_gate(gate: str, values: Array, labels: list[str]) -> None:
     if gate in _SHARES:
         options["visualMap"] |= {"min": 0, "max": 1}
     options["grid"] |= {"left": 56}
-    options["yAxis"] |= {"nameGap": 36}
+    every = max(1, -(-shown // 8))
+    options["yAxis"] |= {"nameGap": 36, "axisLabel": {"interval": every - 1}}
     with ui.element("div"):
         text(_SAYS[gate] + (f" (the first {shown} of {units} units)" if shown < units else ""))
         charts.chart(options, f"{_SAYS[gate]}, {steps} steps by {units} units", height="14rem")
-    if np.isnan(values).any():
-        note("Grey steps are padding, and are skipped.")
+        if np.isnan(values).any():
+            note("Empty steps are padding, and are skipped.")

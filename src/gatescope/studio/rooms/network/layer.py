@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, final
 
 import numpy as np
@@ -27,7 +27,7 @@ from gatescope.studio.rooms.network.pictures import (
 MOST_TILES = 64
 _MOST_BARS = 512
 _MOST_CELLS = 1 << 20  # of a picture
-_OPS = ("gate", "operation", "output", "mean ± deviation", "asked for")
+_OPS = ("operation", "output", "mean ± deviation", "asked for")
 
 ChooseUnit = Callable[[tuple[int, ...]], Awaitable[None]]
 DrawSeed = Callable[[int], Awaitable[None]]
@@ -49,7 +49,13 @@ class LayerView:
         self._place: tuple[int, ...] = ()
         self._box = ui.element("div").classes("gs-stack")
         self._numbers: list[ui.number] = []
-        self._follows = True
+        self._pictures: ui.element | None = None
+
+    @property
+    def place(self) -> tuple[int, ...] | None:
+        """The number of the output that is pointed at; None where there is none to open."""
+        output = self._look.output if self._look else None
+        return self._place if output is not None and output.dtype.kind == "f" else None
 
     def show(self, look: LayerLook, row: LayerRow | None, seed: int, where: Where | None) -> None:
         """Draws a layer.
@@ -66,14 +72,15 @@ class LayerView:
         with self._box:
             heading(f"{look.name} · {look.kind}")
             text(_facts(look, row)).classes("note")
-            with ui.element("div").classes("gs-columns even"):
+            with ui.element("div").classes("gs-columns half"):
                 self._draw_output()
-                self._draw_kernel()
-                self._draw_winners()
-                if look.gates:
-                    draw_gates(look, self.sample)
-                self._draw_mask(seed)
-                _draw_ops(look)
+                with ui.element("div").classes("gs-stack"):
+                    self._draw_kernel()
+                    self._draw_winners()
+                    self._draw_mask(seed)
+                    _draw_ops(look)
+            if look.gates:
+                draw_gates(look, self.sample)
 
     def mark(self, where: Where) -> None:
         """Shows which unit is open.
@@ -83,12 +90,9 @@ class LayerView:
         """
         if self._look is None or where.gate is not None or where.layer != self._look.name:
             return
-        self._place = where.place
-        self._follows = False
-        for number, place in zip(self._numbers, where.place, strict=False):
-            number.set_value(place)
-        self._follows = True
-        self._redraw()
+        if where.place != self._place:
+            self._place = where.place
+            self._show_place()
 
     def _first_place(self, where: Where | None) -> tuple[int, ...]:
         """The open unit of this layer; or the largest number of its output."""
@@ -104,9 +108,8 @@ class LayerView:
 
     def _draw_output(self) -> None:
         output = self._look.output if self._look else None
-        self._numbers, self._pictures = [], ui.element("div")
+        self._numbers, self._pictures = [], None
         if output is None or output.ndim == 0 or not output.size:
-            self._pictures.delete()
             return
         with card("What it makes of the sample", level=3):
             self._pictures = ui.element("div").classes("gs-stack tight")
@@ -122,36 +125,32 @@ class LayerView:
                 label = f"{singular.get(name, name).capitalize()}, 0 to {size - 1}"
                 number = ui.number(label, value=place, min=0, max=size - 1, step=1, format="%d")
                 number.props("dense").classes("gs-short")
-                number.on_value_change(lambda _: self._typed())
+                number.on("change", self._typed)
                 self._numbers.append(number)
-            ui.button("Open this unit", on_click=self._open).props("unelevated no-caps dense")
             self._told = text("", tag="span").classes("value")
 
-    def _typed(self) -> None:
+    async def _typed(self) -> None:
         output = self._look.output if self._look else None
         values = [number.value for number in self._numbers]
-        if not self._follows or output is None or None in values:
+        if output is None or None in values:
             return
         place = tuple(int(value) for value in values)
         if all(0 <= one < size for one, size in zip(place, output.shape, strict=True)):
-            self._place = place
-            self._redraw()
-
-    async def _open(self) -> None:
-        await self._choose(self._place)
+            await self._pointed(place)
 
     async def _pointed(self, place: tuple[int, ...]) -> None:
         self._place = place
-        self._follows = False
-        for number, one in zip(self._numbers, place, strict=True):
-            number.set_value(one)
-        self._follows = True
-        self._redraw()
+        self._show_place()
         await self._choose(place)
+
+    def _show_place(self) -> None:
+        for number, one in zip(self._numbers, self._place, strict=False):
+            number.set_value(one)
+        self._redraw()
 
     def _redraw(self) -> None:
         output = self._look.output if self._look else None
-        if output is None or not self._place or self._pictures.is_deleted:
+        if output is None or not self._place or self._pictures is None:
             return
         self._told.set_content(f"= {float(output[self._place]):.4g}")
         self._pictures.clear()
@@ -192,7 +191,7 @@ class LayerView:
                        largest=float(np.abs(maps).max()))  # fmt: skip
         alt = f"Feature map {channel}, {height} by {width}; click a pixel to open it"
         picture(drawn(alone, alt, spots=[Spot(row, column)]), pointed)
-        note(f"Channel {channel}, large. Click a pixel to open it as a circuit.")
+        note(f"Channel {channel}, large. Click a pixel to open it.")
         legend(maps, signed=signed)
 
     def _draw_matrix(self, output: Array) -> None:
@@ -207,7 +206,7 @@ class LayerView:
         colours = shades(np.asarray(output.T, np.float64), signed=signed)
         alt = f"Output, {steps} steps from left to right, {features} features; click one to open it"
         picture(drawn(colours, alt, spots=[Spot(feature, step)]), pointed).classes("wide")
-        note("Steps → · features ↓. Click a cell to open it as a circuit.")
+        note("Steps → · features ↓. Click a cell to open it.")
         legend(np.asarray(output, np.float64), signed=signed)
 
     def _draw_bars(self, output: Array) -> None:
@@ -221,7 +220,7 @@ class LayerView:
         chosen = int(np.ravel_multi_index(self._place, shape))
         shown = charts.chart(_bars(numbers, chosen), "The number of each unit", height="13rem")
         shown.on_point_click(pointed)
-        note("Click a bar to open the unit as a circuit.")
+        note("Click a bar to open the unit.")
 
     def _draw_kernel(self) -> None:
         look = self._look
@@ -391,8 +390,8 @@ def _draw_ops(look: LayerLook) -> None:
         if not look.ops:
             text("None: what comes in goes on as it is.").classes("note")
             return
-        rows: list[Mapping[str, object]] = [dict(zip(_OPS, one, strict=True)) for one in look.ops]
-        with ui.element("div").classes("gs-scrolls"):
-            whole_table(rows, _OPS, numbers=("gate",))
+        rows = [dict(zip(_OPS, one, strict=True)) for one in look.ops]
+        with ui.element("div").classes("gs-scrolls gs-ops"):
+            whole_table(rows, _OPS)
         if look.more_ops:
             note(f"and {look.more_ops:,} more")

@@ -5,14 +5,14 @@ Everything is asked of the library. Traces and models stay here, for they cannot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gatescope.data.datasets import Part
+from gatescope.data import datasets
 from gatescope.errors import RunError, TraceError, UsageError, nearest
 from gatescope.recipes.own_samples import Looked, arranged, look_at, of_text
 from gatescope.recipes.prediction import answer
@@ -22,12 +22,12 @@ from gatescope.scope.gates_over_time import gates_over_time, is_recurrent
 from gatescope.scope.moves import Element
 from gatescope.scope.neuron import Neuron
 from gatescope.scope.parameters import parameters
+from gatescope.scope.parts import Part, parts_of_layer
 from gatescope.scope.receptive import receptive_fields
 from gatescope.scope.record import Gate, LayerCall, Value
 from gatescope.scope.trace import Trace, trace
-from gatescope.scope.view import gate_cells
+from gatescope.scope.view import first_gates, gate_branch, in_order, part_cells, part_title
 from gatescope.scope.winners import pooling_winners
-from gatescope.scope.words import gate_title, line
 from gatescope.scope.written import written_sum
 from gatescope.studio.rooms.network.looks import (
     Array,
@@ -47,8 +47,9 @@ from gatescope.studio.rooms.network.looks import (
 
 _BUDGET = 1 << 29  # bytes of values, of one sample
 _MOST_OPS = 400
-_MOST_ON_PATH = 64
+_MOST_ON_PATH = 12
 _FOLLOWED = 6
+_TERMS, _MOST_WIRES = 8, 80  # of a circuit
 
 
 def overview(folder: Path) -> Overview:
@@ -118,6 +119,8 @@ def layer(asked: Asked, name: str, seed: int) -> LayerLook:
     call = calls[-1]
     keras_layer = call.layer
     ops = [gate for gate in traced.gates if gate.call and gate.call.within(call)]
+    rows = [row for part in parts_of_layer(traced.gates, traced.calls, [call])
+            for row in _op_rows(part, 0)]  # fmt: skip
     look: dict[str, Any] = {}
     if drops(keras_layer) and call.inputs:
         look["mask"] = dropout_mask(keras_layer, call.inputs[0].shape, seed)[0]
@@ -130,38 +133,41 @@ def layer(asked: Asked, name: str, seed: int) -> LayerLook:
         kind=type(keras_layer).__name__,
         calls=len(calls),
         output=_first(call.outputs[0]) if call.outputs else None,
-        ops=tuple((str(gate.place), gate_title(gate).partition(" ")[2], *gate_cells(gate)[:2],
-                   line(gate)) for gate in ops[:_MOST_OPS]),
-        more_ops=max(0, len(ops) - _MOST_OPS),
+        ops=tuple(rows[:_MOST_OPS]),
+        more_ops=max(0, len(rows) - _MOST_OPS),
         kernel=None if kernel is None or is_recurrent(keras_layer) else np.asarray(kernel),
         winners=_winners(ops),
         **look,
     )  # fmt: skip
 
 
-def unit(asked: Asked, where: Where, terms: int) -> UnitLook:
+def unit(asked: Asked, where: Where, terms: int | None) -> UnitLook:
     """A number as a circuit.
 
     Args:
         asked: The network and the sample.
         where: Which number.
-        terms: Of a sum, how many are drawn.
+        terms: Of a sum, how many are drawn; None for as many as can be looked over.
 
     Raises:
         GatescopeError: There is no such number, or it cannot be opened.
     """
     traced = _traced(asked, _stamp(asked.folder))
-    neuron = _neuron(traced, where, terms)
-    path = neuron.path()
+    neuron = _neuron(traced, where, terms or _TERMS)
+    fewer = _TERMS
+    while terms is None and len(neuron.wires) > _MOST_WIRES and fewer > 1:
+        fewer //= 2
+        neuron = _neuron(traced, where, fewer)
+    path, named = neuron.path(most=_MOST_ON_PATH), _Columns(_looked(asked.folder))
     return UnitLook(
         where=where,
         label=neuron.name,
         number=neuron.element.number,
         svg=neuron.to_svg(),
         words=tuple(neuron.explain()),
-        written=_written(neuron.element),
-        path=tuple(_link(traced, one.element, one.name) for one in path[:_MOST_ON_PATH]),
-        behind=tuple(_behind(traced, neuron)),
+        written=_written(neuron.element, named),
+        path=tuple(_link(traced, one.element, one.name) for one in path),
+        behind=tuple(_behind(traced, neuron, named)),
     )
 
 
@@ -184,12 +190,15 @@ def fields(asked: Asked, where: Where) -> tuple[FieldLook, ...]:
     )
 
 
-def _written(element: Element) -> Written | None:
+def _written(element: Element, named: _Columns) -> Written | None:
     found = written_sum(element)
     if found is None:
         return None
-    terms = ((one.source, one.number, one.weight, one.weight_number) for one in found.terms)
-    return Written(found.op, tuple(terms), found.sum, tuple(map(tuple, found.steps)))
+    terms = (
+        (named.of(one.source), one.number, one.weight, one.weight_number) for one in found.terms
+    )
+    steps = ((one.op, one.other, one.other_number, one.result) for one in found.steps)
+    return Written(found.op, tuple(terms), found.sum, tuple(steps))
 
 
 def _stamp(folder: Path) -> tuple[int, int]:
@@ -228,7 +237,7 @@ def _traced(asked: Asked, stamp: tuple[int, int]) -> Trace:
         ) from cause
 
 
-def _part(asked: Asked) -> Part:
+def _part(asked: Asked) -> datasets.Part:
     looked = _looked(asked.folder)
     if asked.text:
         return of_text(looked, asked.text)
@@ -305,6 +314,20 @@ def _first(value: Value) -> Array | None:
     if array is None or array.dtype.kind not in "fiub":
         return np.asarray(array, np.float32)[0] if value.is_float and array is not None else None
     return np.asarray(array[0]) if array.ndim else None
+
+
+def _op_rows(part: Part, depth: int) -> Iterator[tuple[str, ...]]:
+    """The operations of a layer, those of layers inside it below their names."""
+    gates = first_gates(part)
+    for found in in_order(part, list(gates)):
+        if isinstance(found, Part):
+            cells = part_cells(found)
+            yield (f"{'  ' * depth}{part_title(found)}", *cells[:2], "")
+            yield from _op_rows(found, depth + 1)
+        else:
+            drawn = gate_branch(found, gates[found])
+            label = drawn.label.partition(" ")[2]  # without its place
+            yield (f"{'  ' * depth}{label}", *drawn.cells[:2], drawn.cells[-1])
 
 
 def _winners(ops: Sequence[Gate]) -> Winners | None:
@@ -385,14 +408,31 @@ def _link(traced: Trace, element: Element, label: str, share: float = 0.0) -> Li
     return Link(label, element.number, _where(traced, element), share)
 
 
-def _behind(traced: Trace, neuron: Neuron) -> list[Link]:
+class _Columns:
+    """Tells which column of a table a number of the input is."""
+
+    def __init__(self, looked: Looked) -> None:
+        self._names = {
+            f"x[{name}][0" if len(looked.columns) > 1 else "x[0": columns
+            for name, columns in looked.columns.items()
+        }
+
+    def of(self, label: str) -> str:
+        """A number's label, and the name of its column where it has one."""
+        begin, comma, place = label.rstrip("]").rpartition(", ")
+        columns = self._names.get(begin, ())
+        known = comma and place.isdecimal() and int(place) < len(columns)
+        return f"{columns[int(place)]}, {label}" if known else label
+
+
+def _behind(traced: Trace, neuron: Neuron, named: _Columns) -> list[Link]:
     found: list[Link] = []
     for name, share in neuron.contributions.items():
         element = neuron.element_of(neuron.inputs[name])
         if element is None or element.value.kind == "variable" or (element.value.name and \
                 element.value.kind == "gate"):  # fmt: skip
             continue
-        found.append(_link(traced, element, name, share))
+        found.append(_link(traced, element, named.of(name), share))
         if len(found) == _FOLLOWED:
             break
     return found
@@ -400,5 +440,6 @@ def _behind(traced: Trace, neuron: Neuron) -> list[Link]:
 
 def _input_name(value: Value, known: Sequence[str]) -> str:
     """The name of the model's input that a value of the trace is."""
-    name = value.name.partition("[")[0]
-    return name if name in known or len(known) != 1 else known[0]
+    if len(known) == 1:
+        return known[0]
+    return value.name.partition("[")[2].rstrip("]") or value.name  # as in x[age]

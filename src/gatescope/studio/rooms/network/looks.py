@@ -141,7 +141,8 @@ class LayerLook:
         kind: Its class.
         calls: How often it ran.
         output: Of its last call, without the batch axis; None where it holds no numbers.
-        ops: Its operations: place, name, output, mean ± deviation, where asked for.
+        ops: Its operations, those of equal steps once: name, output, mean ± deviation, where asked
+            for.
         more_ops: How many are not listed.
         kernel: Of a convolution or a dense layer.
         winners: Of a maximum pooling.

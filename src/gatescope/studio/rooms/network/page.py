@@ -25,10 +25,7 @@ from gatescope.studio.rooms.network.sample import draw_sample
 from gatescope.studio.rooms.network.unit import UnitView
 
 _LOG = logging.getLogger("gatescope.studio")
-_LEAD = (
-    "Choose a sample and open a layer: what it makes of the sample, which operations run, and any "
-    "number of it as a circuit, down to the inputs."
-)
+_LEAD = "Choose a sample, open a layer, click a number: what made it, down to the inputs."
 _FILL = "gatescope train convolution"
 _OPENS = (
     '<q-td :props="props"><a :href="props.row.address" class="gs-link">{{ props.value }}</a></q-td>'
@@ -50,7 +47,10 @@ def register(studio: Studio) -> None:
     @ui.page("/network")
     def networks() -> None:
         with room("Network", "Networks", "Look inside a network that was trained: choose one."):
-            _draw_list(studio.folder)
+            if _draw_list(studio.folder):
+                ui.timer(0.1, lambda: engine.ask(asking.begin), once=True)
+            else:
+                empty(f"No run in {str(studio.folder)!r} keeps a model yet.", _FILL)
 
     @ui.page("/network/{name:path}")
     def network(name: str, request: Request) -> None:
@@ -58,6 +58,8 @@ def register(studio: Studio) -> None:
             try:
                 folder = run_named(name, studio.folder).folder
             except (GatescopeError, OSError) as error:
+                if _draw_list(studio.folder, f"{name}/"):
+                    return
                 empty(getattr(error, "happened", str(error)), _FILL)
                 ui.link("All networks", "/network").classes("gs-link")
                 return
@@ -73,21 +75,22 @@ def register(studio: Studio) -> None:
             NetworkView(name, folder, engine, dict(request.query_params))
 
 
-def _draw_list(root: Path) -> None:
+def _draw_list(root: Path, begin: str = "") -> bool:
+    """Draws the runs that keep a model, of those whose names begin so, if there are any."""
     runs = list_runs(root).runs if root.is_dir() else []
     rows = [
         {"run": one.run, "training": one.name, "step": one.last_step, "loss": _short(one.loss),
          "address": network_address(one.run)}
         for one in runs
-        if model_file(root / one.run)
+        if one.run.startswith(begin) and model_file(root / one.run)
     ]  # fmt: skip
     if not rows:
-        empty(f"No run in {str(root)!r} keeps a model yet.", _FILL)
-        return
+        return False
     with card("Trained networks"):
         heads = ("run", "training", "step", "loss")
         table = whole_table(rows, heads, numbers=heads[2:])
         table.add_slot("body-cell-run", _OPENS)
+    return True
 
 
 def _short(loss: float | None) -> str:
@@ -182,8 +185,13 @@ class NetworkView:
         turn = self._turn
         async with self._waiting(f"Opening {self._layer} …"):
             look = await self._engine.ask(asking.layer, self._asked, self._layer, self._seed)
-            if turn == self._turn:
-                self._layer_view.show(look, self._row(look.name), self._seed, self._where)
+            if turn != self._turn:
+                return
+            self._layer_view.show(look, self._row(look.name), self._seed, self._where)
+            place = self._layer_view.place
+            if self._where is None and place is not None:
+                self._where = Where(look.name, place)
+                ui.navigate.history.replace(self._address)
 
     async def _open_unit(self) -> None:
         turn, where = self._turn, self._where
@@ -227,8 +235,8 @@ class NetworkView:
         self._layer, self._where = name, None
         self._table.rows = self._layer_rows()
         ui.navigate.history.replace(self._address)
-        self._unit_view.hide()
         await self._open_layer()
+        await self._open_unit()
 
     async def _choose_unit(self, place: tuple[int, ...]) -> None:
         await self._go(Where(self._layer, place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ def drawn(colours: NDArray[np.uint8], alt: str, *, spots: Sequence[Spot] = (),
     """A picture as SVG, one unit of length a cell.
 
     Args:
-        colours: `(height, width, 3)`.
+        colours: `(height, width, 3)`, or 4 where some is transparent.
         alt: What it shows, for those who do not see it.
         spots: What is framed.
         dots: Cells, row and column, that are dotted.
@@ -80,10 +81,11 @@ def picture(content: Html, on_point: Callable[[float, float], Any] | None = None
     return shown
 
 
-class Tiles(NamedTuple):
+@dataclass(frozen=True)
+class Tiles:
     """Maps side by side in one picture.
 
-    Attributes:
+    Args:
         colours: The picture.
         columns: How many a row.
         height: Cells of a map.
@@ -137,8 +139,9 @@ def tiled(maps: Array, *, columns: int, signed: bool, largest: float | None = No
         top, left = place // columns * (height + _GAP), place % columns * (width + _GAP)
         canvas[top : top + height, left : left + width] = maps[..., place]
     whole = np.abs(maps[np.isfinite(maps)]).max(initial=0.0) if largest is None else largest
-    coloured = shades(canvas, signed=signed, largest=float(whole))
-    return Tiles(coloured, columns, height, width, count)
+    colours = shades(canvas, signed=signed, largest=float(whole))
+    opaque = np.where(np.isnan(canvas), 0, 255).astype(np.uint8)
+    return Tiles(np.dstack([colours, opaque]), columns, height, width, count)
 
 
 def is_signed(values: Array) -> bool:

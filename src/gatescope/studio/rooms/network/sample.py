@@ -20,7 +20,7 @@ from gatescope.studio.rooms.network.pictures import (
     picture,
 )
 
-_ANSWERS = 5
+_ANSWERS = 3
 _NUMBERS = 40
 
 Choose = Callable[[int, str], Awaitable[None]]
@@ -100,10 +100,11 @@ def _draw_numbers(one: InputLook) -> None:
         {"goes in": str(name), "number": f"{number:.4g}"}
         for name, number in zip(names, numbers, strict=True)
     ]
-    with ui.element("div").classes("gs-scrolls"):
-        whole_table(rows[:_NUMBERS], ("goes in", "number"), numbers=("number",))
-    if len(rows) > _NUMBERS:
-        note(f"and {len(rows) - _NUMBERS:,} more")
+    with ui.expansion("As the network gets it").props("dense"):
+        with ui.element("div").classes("gs-scrolls"):
+            whole_table(rows[:_NUMBERS], ("goes in", "number"), numbers=("number",))
+        if len(rows) > _NUMBERS:
+            note(f"and {len(rows) - _NUMBERS:,} more")
 
 
 def _draw_answers(look: SampleLook) -> None:

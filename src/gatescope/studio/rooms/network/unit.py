@@ -33,9 +33,11 @@ from gatescope.studio.rooms.network.pictures import (
     picture,
 )
 
-_TERMS = (4, 8, 16, 32)
+_TERMS = {0: "as many as can be looked over"} | {
+    one: f"{one} largest of each sum" for one in (2, 4, 8, 16, 32)
+}
+_MOST_ROWS, _MOST_NUMBERS = 200, 100
 _WRITTEN_OUT = 6  # terms of a sum that stand in the line
-_MOST_STEPS = 24  # of a path, that are shown
 _AFTER = {"Relu": "ReLU", "BiasAdd": "bias", "AddV2": "plus", "Mul": "times", "Sub": "minus"}
 
 Follow = Callable[[Where], Awaitable[None]]
@@ -53,7 +55,7 @@ class UnitView:
     def __init__(self, engine: Engine, follow: Follow) -> None:
         self._engine, self._follow = engine, follow
         self.sample: SampleLook | None = None
-        self._terms = _TERMS[1]
+        self._terms = 0
         self._box = ui.element("div").classes("gs-stack").props("id=unit")
 
     def hide(self) -> None:
@@ -71,12 +73,12 @@ class UnitView:
         Raises:
             GatescopeError: It cannot be opened.
         """
-        look = await self._engine.ask(asking.unit, asked, where, self._terms)
+        look = await self._engine.ask(asking.unit, asked, where, self._terms or None)
         if not is_wanted():
             return
         self._box.clear()
         with self._box:
-            heading(f"{look.label} = {look.number:.4g}")
+            heading(f"{look.label} = {_number(look.number)}")
             self._draw_path(look.path)
             with ui.element("div").classes("gs-columns even"):
                 if look.written is not None:
@@ -99,17 +101,15 @@ class UnitView:
         if len(path) < 2:
             return
         with ui.element("nav").classes("gs-path").props('aria-label="Down to the inputs"'):
-            for place, one in enumerate(path[:_MOST_STEPS]):
+            for place, one in enumerate(path):
                 if place:
                     text("←", tag="span").classes("note")
                 self._link(one, current=place == 0)
-            if len(path) > _MOST_STEPS:
-                text(f"← and {len(path) - _MOST_STEPS} more", tag="span").classes("note")
         note("The largest contribution, what contributed most to that, and on to the input. Click "
              "one to go there.")  # fmt: skip
 
     def _link(self, one: Link, *, current: bool = False) -> None:
-        told = f"{one.label} = {one.number:.4g}"
+        told = f"{one.label} = {_number(one.number)}"
         where = one.where
         if where is None or current:
             text(told, tag="span").classes("value")
@@ -128,11 +128,10 @@ class UnitView:
                 await self.show(asked, where, lambda: True)
 
             terms = ui.select(
-                {one: f"{one} largest terms of a sum" for one in _TERMS}, value=self._terms,
-                label="Drawn", on_change=draw_more,
+                dict(_TERMS), value=self._terms, label="Terms drawn", on_change=draw_more,
             ).classes("gs-short wide")  # fmt: skip
             text("Above each wire its value, below it the gradient of this number.").classes("note")
-            drawing = ui.html(look.svg, sanitize=False).classes("gs-drawing")
+            drawing = ui.html(look.svg, sanitize=False).classes("gs-drawing tall")
             drawing.props["tabindex"], drawing.props["role"] = 0, "region"
             drawing.props["aria-label"] = f"Circuit of {look.label}"
             with ui.expansion("In words"), ui.element("ul"):
@@ -160,21 +159,18 @@ def _draw_written(written: Written) -> None:
     with card("Written out", level=3):
         text(in_a_line(written)).classes("gs-sum value")
         rows = [
-            {"number": _number(number), "from": source, "weight": _number(weight),
-             "its name": named or "–", "product": _number(number * weight)}
+            {"what comes in": source, "number": _number(number), "weight": named or "–",
+             "its number": _number(weight), "product": _number(number * weight)}
             for source, number, named, weight in sorted(
                 written.terms, key=lambda term: -abs(term[1] * term[3])
             )
         ]  # fmt: skip
-        heads = ("from", "number", "its name", "weight", "product")
+        heads = ("what comes in", "number", "weight", "its number", "product")
         with ui.element("div").classes("gs-scrolls"):
-            whole_table(rows[:_MOST_ROWS], heads, numbers=("number", "weight", "product"))
+            whole_table(rows[:_MOST_ROWS], heads, numbers=("number", "its number", "product"))
         more = f" The {_MOST_ROWS} largest are listed." if len(rows) > _MOST_ROWS else ""
         note(f"{written.op}: {len(rows):,} products, which add up to {_number(written.sum)}."
              f"{more}")  # fmt: skip
-
-
-_MOST_ROWS = 200
 
 
 def in_a_line(written: Written) -> str:
@@ -222,6 +218,8 @@ def _draw_field(one: FieldLook, given: InputLook | None) -> None:
             _draw_words(one, given)
         elif one.seen.ndim == 2:
             _draw_steps(one)
+        elif one.seen.ndim == 1:
+            _draw_numbers(one, given)
         else:
             text(f"{int(one.seen.sum()):,} of {one.seen.size:,} numbers.")
 
@@ -245,6 +243,20 @@ def _draw_window(one: FieldLook, given: InputLook) -> None:
                           spots=[spot]))  # fmt: skip
             note("What each pixel does to the unit, here and now: its gradient.")
             legend(gradient, signed=True)
+
+
+def _draw_numbers(one: FieldLook, given: InputLook | None) -> None:
+    columns = given.columns if given and len(given.columns) == one.seen.size else ()
+    order = np.argsort(-np.abs(one.gradient), kind="stable")[:_MOST_NUMBERS]
+    rows = [
+        {"number": columns[place] if columns else str(place),
+         "gradient": _number(float(one.gradient[place]))}
+        for place in order
+    ]  # fmt: skip
+    with ui.element("div").classes("gs-scrolls"):
+        whole_table(rows, ("number", "gradient"), numbers=("gradient",))
+    note(f"It sees {int(one.seen.sum()):,} of {one.seen.size:,} numbers. The gradient is what a "
+         "small change of each does to the unit.")  # fmt: skip
 
 
 def _draw_words(one: FieldLook, given: InputLook) -> None:
