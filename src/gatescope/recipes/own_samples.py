@@ -69,6 +69,12 @@ def look_at(folder: Path) -> Looked:
         DataError: The model cannot be loaded.
     """
     file = model_file(folder)
+    if not folder.is_dir():
+        raise RunError(
+            f"there is no run {folder.name!r} any more",
+            "a run that is still there",
+            "gatescope runs",
+        )
     if file is None:
         raise RunError(
             f"{folder.name!r} keeps no model",

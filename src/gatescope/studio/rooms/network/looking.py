@@ -293,13 +293,13 @@ def _root(traced: Trace) -> str:
 
 
 def _row_name(traced: Trace, call: LayerCall) -> str:
-    return call.path.removeprefix(_root(traced))
+    return f"{call.path}/".removeprefix(_root(traced)).rstrip("/")
 
 
 def _calls(traced: Trace, name: str) -> list[LayerCall]:
     """The calls of a layer, by its name in the list."""
     root = _root(traced)
-    found = [call for call in traced.calls if call.path == f"{root}{name}"]
+    found = [call for call in traced.calls if call.path == f"{root}{name}".rstrip("/")]
     if found:
         return found
     names = [call.path.removeprefix(root) for call in traced.calls[1:]]

@@ -37,7 +37,8 @@ class Where:
     """A number of a network.
 
     Args:
-        layer: That it belongs to, as `LayerRow.name` has it.
+        layer: That it belongs to, as `LayerRow.name` has it; empty for what the model computes
+            outside of layers.
         place: Within the layer's output of the sample, along each axis.
         gate: The place of the gate that made it, for what is no layer's output; None for others.
     """

@@ -243,7 +243,7 @@ class NetworkView:
 
     async def _follow(self, where: Where) -> None:
         """Goes to a number, and opens its layer beside it."""
-        if where.layer != self._layer:
+        if where.layer and where.layer != self._layer:
             self._layer = where.layer
             self._table.rows = self._layer_rows()
             self._where = where

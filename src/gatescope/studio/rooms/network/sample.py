@@ -55,14 +55,15 @@ def _draw_choice(found: Overview, asked: Asked, choose: Choose) -> None:
         await choose(min(max(asked.sample + by, 0), last), "")
 
     with ui.element("div").classes("gs-row"):
-        previous = ui.button("‹", on_click=lambda: moved(-1)).props("flat dense")
+        previous = ui.button("‹", on_click=lambda: moved(-1), color=None).props("flat dense")
         number = ui.number(f"Sample, 0 to {last}", value=asked.sample, min=0, max=last, step=1,
                            format="%d").props("dense")  # fmt: skip
-        following = ui.button("›", on_click=lambda: moved(1)).props("flat dense")
+        following = ui.button("›", on_click=lambda: moved(1), color=None).props("flat dense")
     number.classes("gs-short")
     number.on("change", typed)
     for button, label in ((previous, "Previous sample"), (following, "Next sample")):
         button.props["aria-label"] = label
+        button.classes("gs-go")
     if found.takes_text:
         written = ui.input("Or a text of your own", value=asked.text).props("dense maxlength=2000")
         written.on("change", lambda: choose(asked.sample, (written.value or "").strip()))

@@ -118,7 +118,9 @@ class UnitView:
         async def go() -> None:
             await self._follow(where)
 
-        ui.button(told, on_click=go).props("flat dense no-caps padding='0 xs'")
+        ui.button(told, on_click=go, color=None).props("flat dense no-caps align=left").classes(
+            "gs-go"
+        )
 
     def _draw_circuit(self, look: UnitLook, asked: Asked, where: Where) -> None:
         with card("Circuit", level=3):
