@@ -18,6 +18,9 @@ from gatescope.runs.schema import APPLICATION, DATABASE
 RUNS = Path("runs")
 """Where runs are kept unless the user says otherwise."""
 
+MODELS = ("model.keras", "kept/model.keras")
+"""Where a run has its model: as it was trained, or at least as it was before."""
+
 _DEEPEST = 2  # folders between the folder of runs and a run
 _APPLICATION_AT = 68  # bytes into any SQLite file
 
@@ -137,6 +140,18 @@ def _records(folder: Path, deep: int) -> list[Path]:
         elif deep > 1:
             found += _records(each, deep - 1)
     return found
+
+
+def model_file(folder: Path) -> Path | None:
+    """The model that a run keeps.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        A `.keras` file; None where there is none.
+    """
+    return next((file for name in MODELS if (file := folder / name).is_file()), None)
 
 
 def check_deletable(folder: Path, root: Path) -> None:

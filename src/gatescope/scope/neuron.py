@@ -110,18 +110,20 @@ class Neuron(Circuit):
         """
         return self._behind(_coming_from(self.element.value, to), most)
 
-    def path(self, to: str | None = None) -> list[Neuron]:
+    def path(self, to: str | None = None, most: int | None = None) -> list[Neuron]:
         """This neuron, its largest input, that one's largest input, and on to the batch.
 
         Args:
             to: See `follow`.
+            most: How many neurons at most; None for all the way, which takes a while through the
+                steps of a recurrent layer.
 
         Example:
             >>> print(*(neuron.name for neuron in neuron.path()), sep=" ← ")
             dense[0, 3] ← max_pooling2d[0, 5, 6, 1] ← conv2d[0, 10, 13, 1]
         """
         known, found = _coming_from(self.element.value, to), [self]
-        while behind := found[-1]._behind(known, 1):
+        while len(found) != most and (behind := found[-1]._behind(known, 1)):
             found += behind
         return found
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from gatescope.report import html
@@ -13,6 +14,32 @@ Shape = tuple[int | None, ...]
 
 _COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "unshared", "dense")
 _SAVINGS = ("without", "positions", "kept", "multiply-adds saved", "parameters saved")
+
+
+AXES: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {
+        1: ("units",),
+        2: ("steps", "features"),
+        3: ("height", "width", "channels"),
+        4: ("depth", "height", "width", "channels"),
+    }
+)
+"""What the axes of a layer's output are called, by their number, as Keras orders them."""
+
+
+def named_shape(shape: Sequence[int | None]) -> str:
+    """A shape with the names of its axes.
+
+    Args:
+        shape: Of one sample, without the batch axis.
+
+    Example:
+        >>> named_shape((8, 8, 32))
+        'height 8 × width 8 × channels 32'
+    """
+    names = AXES.get(len(shape), tuple(f"axis {place}" for place in range(len(shape))))
+    pairs = zip(names, shape, strict=True)
+    return " × ".join(f"{name} {'?' if size is None else size}" for name, size in pairs) or "1"
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,12 @@ def address_of(name: str) -> str:
         name: Its folder within the folder of runs.
     """
     return f"/runs/{quote(name)}"
+
+
+def network_address(name: str) -> str:
+    """Where the network of a run is looked into.
+
+    Args:
+        name: Of the run, its folder within the folder of runs.
+    """
+    return f"/network/{quote(name)}"

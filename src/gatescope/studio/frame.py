@@ -40,6 +40,7 @@ ROOMS = (
     Room("Mechanisms", "/mechanisms"),
     Room("Playground", "/playground"),
     Room("Runs", "/runs"),
+    Room("Network", "/network"),
     Room("Captions", "/captions"),
 )
 

@@ -265,7 +265,19 @@ def open_network(folder: Path) -> Kept:
     where = network_folder(folder)
     with building.deep(_DEEP):
         model = load_model(where / MODEL, compiled=False)
-    return Kept(where, model, _read(Inputs, where / INPUTS))
+    return Kept(where, model, read_inputs(where))
+
+
+def read_inputs(folder: Path) -> Inputs:
+    """How the network of a run is given inputs, and what it says.
+
+    Args:
+        folder: Of the network.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    return _read(Inputs, folder / INPUTS)
 
 
 def read_origin(folder: Path) -> Origin:

@@ -222,8 +222,20 @@ def samples_of(kept: Kept, most: int) -> dict[str, Array]:
         RunError: It is not known what the network was trained on.
         DataError: The data cannot be read.
     """
-    source = _source(read_origin(kept.folder).configuration, kept.folder)
-    return {name: one[:most] for name, one in source.load().test.x.items()}
+    return {name: one[:most] for name, one in trained_on(kept.folder).test.x.items()}
+
+
+def trained_on(folder: Path) -> Dataset:
+    """The data that a network was trained on, read anew.
+
+    Args:
+        folder: Of its run.
+
+    Raises:
+        RunError: It is not known.
+        DataError: They cannot be read.
+    """
+    return _source(read_origin(folder).configuration, folder).load()
 
 
 def _source(configuration: Mapping[str, Any], folder: Path) -> Source:

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from gatescope.doctor.view import kept_section
 from gatescope.errors import GatescopeError
 from gatescope.report.series import Series
+from gatescope.runs.folder import model_file
 from gatescope.runs.open import Run
 from gatescope.runs.view import curves, facts, settings, structure
 from gatescope.studio import charts
-from gatescope.studio.folders import address_of, run_named
+from gatescope.studio.folders import address_of, network_address, run_named
 from gatescope.studio.frame import Studio, card, empty, room, text, whole_table
 
 _SECONDS = 2.0
@@ -115,6 +116,9 @@ class RunView:
                     with ui.element("div"):
                         text(label, tag="dt")
                         text(str(value), tag="dd")
+        if model_file(self._run.folder) is not None:
+            with self._told:
+                ui.link("Look inside the network", network_address(self._name)).classes("gs-link")
 
     @property
     def _step(self) -> int:

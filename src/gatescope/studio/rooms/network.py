@@ -1,5 +1,0 @@
-from gatescope.studio.frame import Studio
-
-
-def register(studio: Studio) -> None:
-    pass
