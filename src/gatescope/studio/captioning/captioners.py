@@ -89,9 +89,11 @@ class Captioners:
         from gatescope.startup import quiet_startup
 
         with quiet_startup():
+            from gatescope.caption.bundle import replay_inputs
             from gatescope.caption.captioner import load_captioner
 
         captioner = load_captioner(folder)
+        captioner.inspect(replay_inputs()[0])  # or the first photo would wait for compiling
         self._open = {key: one for key, one in self._open.items() if key[0] != run}
         while len(self._open) >= _MOST_OPEN:
             del self._open[next(iter(self._open))]

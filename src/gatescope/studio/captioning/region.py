@@ -20,7 +20,7 @@ _COLUMNS = ("word", "probability", "with yours", "attention on yours", "bits", "
 
 @final
 class RegionView:
-    """The card that a region is drawn with, and the one that tells what it changed.
+    """The card that a region is drawn with; `draw_changes` draws that of what it changed.
 
     Args:
         on_box: Gets a region to caption with, and whether it stands alone, in place of those that
@@ -38,6 +38,9 @@ class RegionView:
             )
             self._draw_controls()
             self._problem = text("").classes("gs-problem").props('role="alert"')
+
+    def draw_changes(self) -> None:
+        """Draws the card that tells what a region changed, which is empty at first."""
         with card("What your region changes") as self._changed:
             self._told = ui.element("div").classes("gs-stack")
         self._changed.set_visibility(False)

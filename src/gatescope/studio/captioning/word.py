@@ -80,7 +80,8 @@ class WordView:
                 "Its logit, from the decoder's last gates down to the pixels, with the numbers of "
                 "this photo. The network runs once more, with every gate recorded."
             )
-            _button("Open the circuit", partial(self._open, lambda: word.neuron(_TERMS)))
+            with ui.element("div").classes("gs-row"):
+                _button("Open the circuit", partial(self._open, lambda: word.neuron(_TERMS)))
         await self._tell(inspection, place, choices, proof)
 
     async def _tell(
@@ -156,7 +157,7 @@ def _button(label: str, on_click: Callable[[], Any], **settings: str) -> None:
 def _show_shares(neuron: Neuron) -> None:
     shares = list(neuron.contributions.items())[:_INPUTS]
     rows = [{"input": name, "adds": f"{share:+.4f}".replace("-", "−")} for name, share in shares]
-    whole_table(rows, ("input", "adds"), numbers=("adds",))
+    whole_table(rows, ("input", "adds"), numbers=("adds",)).classes("gs-narrow")
 
 
 def _where(inspection: Inspection, place: int) -> str:

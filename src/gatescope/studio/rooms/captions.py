@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from nicegui import app, events, run, ui
 from starlette.requests import Request
 
-from gatescope.errors import GatescopeError
+from gatescope.errors import GatescopeError, PhotoError
 from gatescope.studio.captioning import photos
 from gatescope.studio.captioning.captioned_photo import Box, CaptionedPhoto, box_of
 from gatescope.studio.captioning.captioners import SHIPPED, Captioners
@@ -125,7 +125,7 @@ class CaptionsView:
             ui.spinner(size="1.25rem").props("aria-hidden=true")
             self._told = text("", tag="span")
         self._progress.set_visibility(False)
-        with ui.element("div").classes("gs-stack") as self._result:
+        with ui.element("div").classes("gs-stack gs-result") as self._result:
             self._draw_result()
         self._result.set_visibility(False)
         ui.timer(_SECONDS, self._tell_progress)
@@ -157,8 +157,8 @@ class CaptionsView:
         self._upload = ui.upload(
             auto_upload=True, max_file_size=photos.MOST_BYTES, on_upload=self._take_upload,
             on_rejected=self._refuse_upload,
-        ).props("accept=image/* flat").classes("gs-upload")  # fmt: skip
-        self._upload.on("failed", self._refuse_upload, args=[])
+        ).props("flat").classes("gs-upload")  # fmt: skip
+        self._upload.on("failed", self._miss_upload, args=[])
         self._upload.add_slot("header", _UPLOAD)
         self._upload.add_slot("list", "<span></span>")
 
@@ -181,14 +181,14 @@ class CaptionsView:
     def _draw_result(self) -> None:
         with card("Caption"):
             self._headline = ui.element("div").classes("gs-row")
-            self._shown = CaptionedPhoto(self._open_word, self._take_box)
+            self._shown = CaptionedPhoto(self._choose_word, self._take_box)
         with ui.element("div").classes("gs-stack") as self._details:
             self._word = WordView(self._compute)
             with ui.element("div").classes("gs-columns even"):
                 with card("Captions that the search found"):
                     self._alternatives = ui.element("div").classes("gs-stack")
-                with ui.element("div").classes("gs-stack"):
-                    self._region = RegionView(self._use_box, self._shown.set_drawing)
+                self._region = RegionView(self._use_box, self._shown.set_drawing)
+            self._region.draw_changes()
 
     async def _begin(self) -> None:
         """Loads the captioner, and captions what the address asks for."""
@@ -216,6 +216,10 @@ class CaptionsView:
         self._upload.reset()
         self._say(photos.too_large("the file"))
 
+    def _miss_upload(self) -> None:
+        self._upload.reset()
+        self._say(PhotoError("the file did not arrive", "a whole upload", "Choose it again"))
+
     async def _take(self, take: Callable[[], Photo], name: str, *, keep: bool = False) -> None:
         """Takes a photo, with the word and the region of the address, or without any."""
         self._turn += 1
@@ -230,6 +234,8 @@ class CaptionsView:
             self._mark(name)
             self._shown.show_photo(photo)
             self._result.set_visibility(True)
+            if not keep:
+                ui.run_javascript(f"getHtmlElement({self._result.id}).scrollIntoView()")
             await self._caption()
 
     async def _again(self, **changed: Any) -> None:
@@ -245,6 +251,17 @@ class CaptionsView:
         self._asked = replace(self._asked, box=box, alone=alone, word=0)
         self._turn += 1
         await self._caption(self._plain)
+
+    async def _choose_word(self, place: int) -> None:
+        """Opens a word, or closes it where it is the one that is open."""
+        if self._asked.word != place + 1:
+            await self._open_word(place)
+            return
+        self._turn += 1
+        self._asked = replace(self._asked, word=0)
+        ui.navigate.history.replace(self._asked.address)
+        self._shown.select(None)
+        self._word.clear()
 
     async def _open_word(self, place: int) -> None:
         if self._seen is None:
@@ -314,7 +331,7 @@ class CaptionsView:
     # What is shown.
 
     def _say(self, error: GatescopeError) -> None:
-        set_text(self._problem, f"{error.happened}. Expected: {error.expected}. {error.fix}.")
+        set_text(self._problem, f"{error.happened}: expected {error.expected}. {error.fix}.")
 
     def _tell_progress(self) -> None:
         """Says what is being done, and how long loading takes, each half second."""
@@ -324,7 +341,7 @@ class CaptionsView:
         loading = self._captioners.loading
         if loading:
             passed, expected = loading
-            told = f"Loading the captioner, once a start: {passed:.0f} s of about {expected:.0f} s"
+            told = f"Loading the captioner: {passed:.0f} s of about {expected:.0f} s"
         else:
             told = f"{self._doing[-1] or 'Waiting for the captioner'} …"
         set_text(self._told, told)
@@ -398,10 +415,9 @@ def _signed(number: float) -> str:
 
 _UPLOAD = f"""
 <div class="gs-drop">
-  <q-btn no-caps outline color="primary" label="Choose a photo of yours"
-    @click="props.pickFiles">
-    <q-uploader-add-trigger />
-  </q-btn>
+  <q-btn no-caps outline color="primary" label="Choose a photo of yours" @click="props.pickFiles" />
+  <q-uploader-add-trigger
+    @vue:mounted="(node) => node.el.setAttribute('aria-label', 'A photo of yours')" />
   <span>or drop one here: JPEG, PNG, WebP, GIF, TIFF or BMP,
     at most {photos.MOST_BYTES // 1_000_000} MB</span>
   <q-linear-progress v-if="props.isUploading" :value="props.uploadProgress"
