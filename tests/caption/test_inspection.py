@@ -85,7 +85,12 @@ def test_proofs_are_those_of_the_captioner(tiny_captioner, seen, longest):
     assert seen.proofs is seen.proofs
 
 
-def test_the_proposed_regions_given_back_change_nothing(tiny_captioner, seen, longest):
+def test_the_proposed_regions_given_back_change_nothing(tiny_captioner, photos):
+    # An untrained network now and then proposes a region without area, which nobody can give.
+    inspected = ((photo, tiny_captioner.inspect(photo)) for photo in photos)
+    longest, seen = next(
+        (photo, one) for photo, one in inspected if len(one.proposals) == one.proposed
+    )
     again = tiny_captioner.inspect(longest, boxes=seen.proposals.tolist())
     assert again.proposed == seen.proposed
     np.testing.assert_array_equal(again.boxes, seen.boxes)

@@ -19,9 +19,8 @@ Answer = TypeVar("Answer")
 
 SHIPPED = ""
 """In place of a run: the captioner that comes with Gatescope."""
-_MOST_OPEN = 2  # each takes about 100 MB
-_FIRST_SECONDS = 15.0  # TensorFlow included; measured on two cores
-_SECONDS = 5.0
+_MOST_OPEN = 2  # for each keeps its weights and its compiled graphs in memory
+_FIRST_SECONDS, _SECONDS = 15.0, 8.0  # on two cores; the first also loads TensorFlow
 
 
 @final
@@ -40,7 +39,6 @@ class Captioners:
         self._thread = ThreadPoolExecutor(1, "captions")
         self._open: dict[tuple[str, int], Captioner] = {}
         self._began: float | None = None
-        self._took: float | None = None
 
     @property
     def runs(self) -> list[str]:
@@ -52,8 +50,7 @@ class Captioners:
         """For how many seconds a captioner is being loaded, and about how many it takes."""
         if self._began is None:
             return None
-        expected = self._took or (_SECONDS if self._open else _FIRST_SECONDS)
-        return time.monotonic() - self._began, expected
+        return time.monotonic() - self._began, _SECONDS if self._open else _FIRST_SECONDS
 
     async def ask(self, run: str, question: Callable[[Captioner], Answer]) -> Answer:
         """Asks a captioner, which is loaded where it is not yet, without blocking any page.
@@ -78,7 +75,6 @@ class Captioners:
             self._began = time.monotonic()
             try:
                 self._load(run, written, folder)
-                self._took = time.monotonic() - self._began if len(self._open) > 1 else None
             finally:
                 self._began = None
         # The one that was asked last is the last to go.
