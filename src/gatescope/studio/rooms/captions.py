@@ -130,6 +130,7 @@ class CaptionsView:
         self._result.set_visibility(False)
         ui.timer(_SECONDS, self._tell_progress)
         ui.timer(0, self._begin, once=True)
+        ui.timer(0, self._show_thumbnails, once=True)
 
     def _draw_choice(self) -> None:
         with card("Photo"), ui.element("div").classes("gs-choose"):
@@ -192,7 +193,6 @@ class CaptionsView:
 
     async def _begin(self) -> None:
         """Loads the captioner, and captions what the address asks for."""
-        await self._show_thumbnails()
         if self._asked.photo:
             await self._take_shipped(self._asked.photo, keep=True)
         else:
@@ -300,12 +300,15 @@ class CaptionsView:
     async def _ask(self, doing: str, question: Callable[[Captioner], Answer]) -> Answer | None:
         """Asks the captioner; None where it went wrong, or the visitor has gone on meanwhile."""
         turn = self._turn
+
+        def wanted() -> bool:
+            return turn == self._turn and not self._result.is_deleted
+
         with self._errors(), self._working(doing):
             found = await self._captioners.ask(
-                self._asked.captioner,
-                lambda captioner: question(captioner) if turn == self._turn else None,
+                self._asked.captioner, lambda one: question(one) if wanted() else None
             )
-            return found if turn == self._turn else None
+            return found if wanted() else None
         return None
 
     @contextmanager
@@ -331,7 +334,8 @@ class CaptionsView:
     # What is shown.
 
     def _say(self, error: GatescopeError) -> None:
-        set_text(self._problem, f"{error.happened}: expected {error.expected}. {error.fix}.")
+        fix = error.fix[:1].upper() + error.fix[1:]
+        set_text(self._problem, f"{error.happened}. Expected: {error.expected}. {fix}.")
 
     def _tell_progress(self) -> None:
         """Says what is being done, and how long loading takes, each half second."""
@@ -341,7 +345,8 @@ class CaptionsView:
         loading = self._captioners.loading
         if loading:
             passed, expected = loading
-            told = f"Loading the captioner: {passed:.0f} s of about {expected:.0f} s"
+            late = ", for much else is going on" if passed > expected else ""
+            told = f"Loading the captioner: {passed:.0f} s of about {expected:.0f} s{late}"
         else:
             told = f"{self._doing[-1] or 'Waiting for the captioner'} …"
         set_text(self._told, told)
