@@ -425,3 +425,31 @@ def test_content_key_follows_the_bytes(tmp_path):
 def test_content_key_of_a_missing_file_is_a_photo_error(tmp_path):
     with pytest.raises(PhotoError, match="cannot be opened"):
         content_key(tmp_path / "no.jpg")
+
+
+def test_longest_shrinks_and_keeps_the_shape(cat):
+    photo = read_photo(encoded(cat, "PNG"), longest=20)
+    height, width = photo.shape[:2]
+    assert max(height, width) == 20
+    assert width / height == pytest.approx(cat.width / cat.height, rel=0.05)
+    assert difference(photo, cat.resize((width, height), 2)) < 4
+
+
+def test_longest_enlarges_nothing_and_follows_the_turn(cat):
+    np.testing.assert_array_equal(read_photo(encoded(cat, "PNG"), longest=999), np.asarray(cat))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = read_photo(encoded(cat, "JPEG", exif=exif, quality=95), longest=20)
+    assert turned.shape[0] == 20 > turned.shape[1]
+
+
+def test_longest_below_1_is_refused(cat):
+    with pytest.raises(UsageError, match="longest=0 for a photo"):
+        read_photo(encoded(cat, "PNG"), longest=0)
+
+
+def test_fewer_pixels_can_be_asked_for(cat):
+    many = cat.width * cat.height
+    assert read_photo(encoded(cat, "PNG"), most_pixels=many).shape[:2] == (cat.height, cat.width)
+    with pytest.raises(PhotoError, match=rf"pixels\n.*at most {many - 1:,} pixels"):
+        read_photo(encoded(cat, "PNG"), most_pixels=many - 1)

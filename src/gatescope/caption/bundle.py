@@ -28,6 +28,7 @@ from safetensors.numpy import load, save
 
 from gatescope.caption.decoder import CaptionDecoder, DecoderConfig
 from gatescope.caption.decoding import Decoding
+from gatescope.caption.folders import DESCRIPTION, LEFT_OVER
 from gatescope.caption.tokenizer import Words
 from gatescope.caption.vocabulary import SPECIAL, SPECIAL_WORDS, Vocabulary
 from gatescope.data.photos import read_photo
@@ -38,7 +39,6 @@ from gatescope.training.precision import dtype_policy
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
-DESCRIPTION = "bundle.json"
 WEIGHTS, VOCABULARY, REPLAY = "weights.safetensors", "vocabulary.json", "replay.safetensors"
 REPLAYED_WORDS = 50
 # Replayed log probabilities may differ by this much: float32 sums in another order differ by
@@ -211,7 +211,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
-    unfinished, old = (folder.with_name(f"{folder.name}.{what}") for what in ("unfinished", "old"))
+    unfinished, old = (folder.with_name(f"{folder.name}{what}") for what in LEFT_OVER)
     for left in (unfinished, old):
         shutil.rmtree(left, ignore_errors=True)
     unfinished.mkdir(parents=True)

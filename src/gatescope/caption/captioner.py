@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gatescope.caption.bundle import SHIPPED, Bundle, load_bundle, squashed
 from gatescope.caption.decoding import Hypotheses
 from gatescope.caption.faithfulness import Proof, prove_words
+from gatescope.caption.inspection import Inspection, entropy
 from gatescope.caption.opening import open_word
 from gatescope.caption.search import Search, compiled_search
 from gatescope.caption.vocabulary import SPECIAL
@@ -188,6 +189,37 @@ class Captioner:
         (caption,) = self._captions([source], [self._pixels(source)], beam, prove, boxes)
         return caption
 
+    def inspect(
+        self,
+        photo: str | os.PathLike[str] | NDArray[np.uint8],
+        *,
+        beam: int = 3,
+        boxes: Sequence[Sequence[float]] | None = None,
+    ) -> Inspection:
+        """Captions one photo as `caption` does, and keeps what the caption was made of.
+
+        Args:
+            photo: File, or pixels `(height, width, 3)`, RGB in [0, 255].
+            beam: Hypotheses kept.
+            boxes: See `caption`.
+
+        Raises:
+            PhotoError: The photo cannot be read.
+            UsageError: See `caption`.
+
+        Example:
+            >>> seen = captioner.inspect("photo.jpg")
+            >>> seen.next_words(1)[0]
+            Choice(text='dog', probability=0.41)
+        """
+        source = photo if isinstance(photo, np.ndarray) else Path(photo)
+        pixels = self._pixels(source)
+        regions = self._regions(pixels[None], boxes)
+        found = self._search(beam)(regions.features, regions.boxes)
+        hypotheses = Hypotheses(*(part.numpy()[0] for part in found))
+        caption = self._caption(source, pixels, hypotheses, regions.boxes[0].numpy())
+        return Inspection(self.bundle, caption, pixels, regions, hypotheses)
+
     def caption_all(
         self,
         paths: Iterable[str | os.PathLike[str]],
@@ -353,9 +385,8 @@ def _word(
     regions, sentinel = weights[:-1], weights[-1]
     top = int(regions.argmax())
     y0, x0, y1, x1 = (round(float(side), 4) for side in boxes_K4[top])
-    entropy = abs(float((weights * np.log2(np.maximum(weights, 1e-12))).sum()))
     visual = bool(regions.sum() > sentinel)
-    return Word(text, (y0, x0, y1, x1), float(regions[top]), logprob, entropy, visual)
+    return Word(text, (y0, x0, y1, x1), float(regions[top]), logprob, entropy(weights), visual)
 
 
 def _checked(boxes: Sequence[Sequence[float]]) -> NDArray[np.float32]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import exp
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from gatescope.caption.captioner import Caption, Word
+from gatescope.caption.inspection import Inspection
 from gatescope.data.photos import read_photo
 from gatescope.errors import PhotoError
 from gatescope.report.captions import CaptionView, WordView, caption_gallery
@@ -23,6 +25,67 @@ READ_WITH_CARE = (
     "Such captions miscount, guess gender and name the wrong object now and then: read them before "
     "they serve as anyone's alt text."
 )
+FLAT = 0.9
+"""From this share of the largest entropy on, attention says nothing of where a word came from."""
+_LEAST_LOOK = 0.02  # of the attention; less is not drawn
+
+
+class Look(NamedTuple):
+    """A region by its place, and its share of a word's attention."""
+
+    region: int
+    weight: float
+
+
+def looks(inspection: Inspection, place: int, most: int = 6) -> list[Look]:
+    """The regions that a word looked at, the largest share first; at least one.
+
+    Args:
+        inspection: A caption.
+        place: Of the word, from 0.
+        most: How many.
+    """
+    weights = inspection.weights[place, :-1]
+    order = np.argsort(-weights, kind="stable")[:most]
+    drawn = [Look(int(region), float(weights[region])) for region in order]
+    return [look for look in drawn if look.weight >= _LEAST_LOOK] or drawn[:1]
+
+
+def flatness(inspection: Inspection, place: int) -> float:
+    """A word's entropy of the attention as a share of the largest possible, in [0, 1].
+
+    Args:
+        inspection: A caption.
+        place: Of the word, from 0.
+    """
+    return inspection.caption.words[place].entropy / inspection.most_entropy
+
+
+def look_told(inspection: Inspection, place: int) -> str:
+    """Where a word looked, in sentences.
+
+    Args:
+        inspection: A caption.
+        place: Of the word, from 0.
+    """
+    word, drawn = inspection.caption.words[place], looks(inspection, place)
+    sentinel, regions = float(inspection.weights[place, -1]), len(inspection.boxes)
+    shares = ", ".join(_percent(look.weight) for look in drawn)
+    rest = max(1 - sentinel - sum(look.weight for look in drawn), 0.0)
+    told = [
+        f"“{word.text}”: {shares} of the attention on the marked regions, {_percent(rest)} on the "
+        f"other {regions - len(drawn)}, {_percent(sentinel)} on none (the sentinel).",
+        f"Entropy {word.entropy:.2f} of at most {inspection.most_entropy:.2f} bits.",
+    ]
+    if flatness(inspection, place) >= FLAT:
+        told.append("That is nearly flat: it looks nowhere in particular; no region explains it.")
+    elif not word.visual:
+        told.append("The sentinel outweighs all regions: this word needed no look at the photo.")
+    return " ".join(told)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def captions_page(captions: Iterable[Caption], title: str) -> str:

@@ -164,7 +164,7 @@ def _trained_on(recipe: Path) -> Path | None:
 
 def _splitting(bundle: Path) -> Words:
     """How a bundle, which has just been opened, splits text into words."""
-    from gatescope.caption.bundle import DESCRIPTION
+    from gatescope.caption.folders import DESCRIPTION
 
     splitting: Words = json.loads((bundle / DESCRIPTION).read_bytes())["splitting"]
     return splitting

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
@@ -58,6 +58,8 @@ def read_photo(
     path_or_file: str | os.PathLike[str] | IO[bytes],
     *,
     size: int | tuple[int, int] | None = None,
+    longest: int | None = None,
+    most_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """Reads one photo as red, green and blue, upright.
 
@@ -72,14 +74,17 @@ def read_photo(
         path_or_file: The photo's path, or a file open for reading bytes (read from its start).
         size: Height and width of the result in pixels, one number for both where they are equal;
             `None` keeps the photo's own.
+        longest: Where there is no `size`: a larger photo is shrunk until its longer side has this
+            many pixels, by the same interpolation and as cheaply.
+        most_pixels: Of a photo that is read, before it is shrunk; at most 120 million.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
 
     Raises:
         PhotoError: There is no such file, or it is empty, truncated, damaged, not a photo, or
-            has more than 120 million pixels.
-        UsageError: `size` is less than 1.
+            has more pixels than are read.
+        UsageError: `size` or `longest` is less than 1.
 
     Example:
         >>> read_photo("china.jpg", size=224).shape
@@ -90,10 +95,23 @@ def read_photo(
         raise UsageError(
             f"size={size} for a photo", "at least 1 pixel a side", "pass size=224, say"
         )
+    if longest is not None and longest < 1:
+        raise UsageError(
+            f"longest={longest} for a photo", "at least 1 pixel", "pass longest=960, say"
+        )
+    wanted = _Wanted(sides, longest, min(most_pixels, MAX_PIXELS))
     if not isinstance(path_or_file, (str, os.PathLike)):
-        return _read_open_file(path_or_file, repr(getattr(path_or_file, "name", "photo")), sides)
+        return _read_open_file(path_or_file, repr(getattr(path_or_file, "name", "photo")), wanted)
     with _open_file(path_or_file) as file:
-        return _read_open_file(file, repr(os.fsdecode(path_or_file)), sides)
+        return _read_open_file(file, repr(os.fsdecode(path_or_file)), wanted)
+
+
+class _Wanted(NamedTuple):
+    """What is made of a photo: its height and width, or its longer side, if it is shrunk."""
+
+    size: tuple[int, int] | None
+    longest: int | None
+    most_pixels: int
 
 
 def find_photos(path: str | os.PathLike[str]) -> list[Path]:
@@ -185,7 +203,7 @@ def _open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
         ) from cause
 
 
-def _read_open_file(file: IO[bytes], name: str, size: tuple[int, int] | None) -> np.ndarray:
+def _read_open_file(file: IO[bytes], name: str, wanted: _Wanted) -> np.ndarray:
     if not file.seekable():
         file = io.BytesIO(file.read())
     file.seek(0)
@@ -196,9 +214,9 @@ def _read_open_file(file: IO[bytes], name: str, size: tuple[int, int] | None) ->
         raise _not_a_photo(prefix, name)
     with _damage_reported(name):
         image = opener(file)
-    _check_pixels(image, name)
+    _check_pixels(image, name, wanted.most_pixels)
     with _damage_reported(name):
-        return _decode(image, size)
+        return _decode(image, wanted)
 
 
 @contextmanager
@@ -223,18 +241,20 @@ def _not_a_photo(prefix: bytes, name: str) -> PhotoError:
     return PhotoError(happened, "a JPEG, PNG, WebP, GIF, TIFF, BMP or PPM file", fix)
 
 
-def _check_pixels(image: ImageFile, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
+def _check_pixels(image: ImageFile, name: str, most: int) -> None:
+    if image.width * image.height > most:
         raise PhotoError(
             f"{name} says that it has {image.width} x {image.height} pixels",
-            f"at most {MAX_PIXELS:,} pixels (a small file that says more may be a bomb)",
+            f"at most {most:,} pixels (a small file that says more may be a bomb)",
             "make it smaller in a photo editor",
         )
 
 
-def _decode(image: ImageFile, size: tuple[int, int] | None) -> np.ndarray:
-    if size is not None:
-        image.draft(None, (2 * size[1], 2 * size[0]))
+def _decode(image: ImageFile, wanted: _Wanted) -> np.ndarray:
+    size, longest = wanted.size, wanted.longest
+    least = size or (longest and (longest, longest))
+    if least:
+        image.draft(None, (2 * least[1], 2 * least[0]))
     image.load()
     # Photos with damaged EXIF data are good photos; in place, the turn stays done even where
     # writing the data back fails.
@@ -243,6 +263,8 @@ def _decode(image: ImageFile, size: tuple[int, int] | None) -> np.ndarray:
     rgb = _to_rgb(image)
     if size is not None:
         rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    elif longest is not None:
+        rgb.thumbnail((longest, longest), Image.Resampling.BILINEAR)
     return np.array(rgb)
 
 

@@ -109,6 +109,18 @@ def text(words: str, *, tag: str = "p") -> ui.html:
     return ui.html(escape(words), tag=tag, sanitize=False)
 
 
+def set_text(shown: ui.html, words: str) -> None:
+    """Puts other words into what `text` made, whatever letters are in them.
+
+    Args:
+        shown: What it made.
+        words: The text.
+    """
+    from gatescope.report.html import escape
+
+    shown.set_content(escape(words))
+
+
 @contextmanager
 def card(title: str, *, level: int = 2) -> Iterator[ui.element]:
     """A box with a heading.

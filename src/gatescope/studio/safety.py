@@ -22,9 +22,13 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "gatescope_studio"
 _ASKED = "token"
+_MOST_BYTES = 25_000_000
+"""Of a request: more than any room takes, for what is sent is kept before a room sees it."""
 _REFUSED = {
     400: "This request does not say which server it is for.",
     403: "This request comes from another site.",
+    411: "This request does not say how long it is.",
+    413: "This is larger than anything that the studio takes.",
     401: "This studio asks for its token: open the address that was printed when it was started.",
 }
 # NiceGUI runs what it gets over its socket by `eval`, and styles elements inline.
@@ -78,7 +82,7 @@ class Guard:
         origins = _all(scope, b"origin")
         if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
             return 403
-        return None if self._allowed(scope) else 401
+        return _unfit(scope) if self._allowed(scope) else 401
 
     def _ours(self, named: str) -> bool:
         """Whether a `Host` names this server, which a rebound name of another site does not."""
@@ -123,6 +127,14 @@ class Guard:
 
 def _all(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _unfit(scope: Scope) -> int | None:
+    """The status that a request is refused with for what it sends."""
+    length = "".join(_all(scope, b"content-length")) or "0"
+    if _all(scope, b"transfer-encoding"):
+        return 411
+    return 413 if not length.isdecimal() or len(length) > 12 or int(length) > _MOST_BYTES else None
 
 
 def _cookie(scope: Scope) -> str:

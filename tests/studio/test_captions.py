@@ -1,0 +1,428 @@
+"""The room of captions: what it shows is what the captioner says, and uploads are nobody's harm."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import shutil
+import struct
+import zlib
+from math import exp
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gatescope.caption.folders import DESCRIPTION
+from gatescope.data.samples import sample_photo
+
+SHIPPED = Path(__file__).parents[2] / "src" / "gatescope" / "caption" / "shipped"
+if not (SHIPPED / DESCRIPTION).exists():
+    pytest.skip("the shipped captioner is not there", allow_module_level=True)
+
+LOADED = 120_000  # milliseconds for TensorFlow and a captioner, on a machine that does much else
+PHOTO = "motorcycle"
+BOX = (0.1, 0.2, 0.6, 0.7)
+
+
+@pytest.fixture(scope="module")
+def spool(tmp_path_factory):
+    """Where the server may put what is being sent to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("spool")
+        patch.setenv("TMPDIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def address(studio_at, spool, tmp_path_factory) -> str:
+    runs = tmp_path_factory.mktemp("runs")
+    shutil.copytree(SHIPPED, runs / "mine" / "bundle")
+    return f"{studio_at(runs)}/captions"
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    from gatescope.caption.captioner import load_captioner
+
+    return load_captioner()
+
+
+@pytest.fixture(scope="module")
+def seen(captioner):
+    return captioner.inspect(sample_photo(PHOTO))
+
+
+def words(page: Any) -> Any:
+    return page.locator(".gs-word b")
+
+
+def opened(page: Any, address: str) -> None:
+    """Waits until a photo is captioned."""
+    page.goto(address)
+    page.locator(".gs-word").first.wait_for(timeout=LOADED)
+
+
+def wait_for_text(page: Any, selector: str, text: str) -> None:
+    page.locator(selector, has_text=text).first.wait_for(timeout=LOADED)
+
+
+def said(page: Any) -> str:
+    return " ".join(words(page).all_inner_texts())
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def signed(number: float) -> str:
+    return f"{number:.3f}".replace("-", "−")
+
+
+def rows(table: Any) -> list[list[str]]:
+    return [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+
+
+def test_a_visitor_sees_what_can_be_done(page, address, accessible, fits):
+    page.goto(address)
+    assert page.get_by_role("heading", level=1).inner_text() == "Captions"
+    assert page.locator(".gs-thumbnail").count() == 10
+    assert page.get_by_text("or drop one here").is_visible()
+    assert page.locator(".gs-word").count() == 0
+    wait_for_text(page, ".gs-progress", "captioner")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.gs-thumbnail img')].every(each => each.naturalWidth)"
+    )
+    accessible(page)
+    fits(page)
+
+
+def test_a_photo_is_captioned_as_the_library_does(page, address, captioner, seen):
+    page.goto(address)
+    page.get_by_role("button", name=PHOTO).click()
+    page.locator(".gs-word").first.wait_for(timeout=LOADED)
+    caption = captioner.caption(sample_photo(PHOTO))
+    assert said(page) == caption.text
+    told = page.locator(".gs-word small").all_inner_texts()
+    most = seen.most_entropy
+    assert told == [f"{word.entropy:.1f} of {most:.1f} bits" for word in caption.words]
+    assert f"confidence {100 * caption.confidence:.0f} %" in page.locator(".badge").inner_text()
+    assert ("not sure" in page.locator(".badge").inner_text()) is not caption.sure
+    found = rows(page.locator(".gs-wrapped"))
+    assert found == [
+        [one.text, signed(one.score), signed(one.logprob)] for one in seen.alternatives
+    ]
+    assert [caption.text, *caption.alternatives] == [row[0] for row in found]
+    assert page.url.endswith(f"?photo={PHOTO}")
+    assert page.locator(".gs-photo .outline").count() == seen.proposed
+
+
+def test_pointing_at_a_word_lights_its_regions_with_their_weights(page, address, seen):
+    from gatescope.caption.view import look_told, looks
+
+    opened(page, f"{address}?photo={PHOTO}")
+    for place in (1, 6):
+        page.locator(".gs-word").nth(place).hover()
+        drawn = looks(seen, place)
+        assert page.locator(".gs-photo .look").count() == len(drawn)
+        shares = [f"{100 * look.weight:.0f} %" for look in drawn]
+        assert page.locator(".gs-weight").all_inner_texts() == shares
+        assert page.locator(".gs-readout").inner_text().strip() == look_told(seen, place)
+        x = float(page.locator(".gs-photo .look").first.get_attribute("x"))
+        width = float(page.locator(".gs-photo image").get_attribute("width"))
+        assert x / width == pytest.approx(seen.boxes[drawn[0].region][1], abs=1e-4)
+    page.mouse.move(1, 1)
+    assert page.locator(".gs-photo .look").count() == 0
+
+
+def test_the_keyboard_does_what_the_mouse_does(page, address, seen):
+    opened(page, f"{address}?photo={PHOTO}")
+    page.locator(".gs-word").nth(1).focus()
+    assert page.locator(".gs-photo .look").count() > 0
+    page.keyboard.press("Enter")
+    wait_for_text(page, "h2", "What could come after")
+    assert page.locator(".gs-word").nth(1).get_attribute("aria-pressed") == "true"
+    assert page.url.endswith("word=2")
+    page.keyboard.press("Enter")
+    page.locator("h2", has_text="What could come after").wait_for(state="detached")
+    assert "word" not in urlsplit(page.url).query
+
+
+def test_flat_attention_is_marked(page, address, seen):
+    from gatescope.caption.view import FLAT, flatness
+
+    opened(page, f"{address}?photo={PHOTO}")
+    flat = [flatness(seen, place) >= FLAT for place in range(len(seen.caption.words))]
+    assert True in flat
+    assert False in flat
+    marked = [
+        "flat" in (word.get_attribute("class") or "").split()
+        for word in page.locator(".gs-word").all()
+    ]
+    assert marked == flat
+
+
+def test_a_word_tells_what_could_come_and_whether_its_region_mattered(
+    page, address, captioner, seen
+):
+    place = 6
+    opened(page, f"{address}?photo={PHOTO}&word={place + 1}")
+    wait_for_text(page, ".bars", "its region painted over")
+    choices, proof = page.locator(".bars").all()
+    cells = choices.locator("span").all_inner_texts()
+    for choice, name, share in zip(seen.next_words(place), cells[::3], cells[2::3], strict=True):
+        assert name == {"<unk>": "(an unknown word)"}.get(choice.text, choice.text)
+        assert share == percent(choice.probability)
+    proved = captioner.caption(sample_photo(PHOTO), prove=True).words[place].proof
+    shares = proof.locator("span").all_inner_texts()[2::3]
+    assert shares == [percent(one) for one in (proved.before, proved.masked, proved.random)]
+    assert page.get_by_text("It mattered").is_visible() is proved.mattered
+    page.locator(".gs-word").nth(3).click()
+    wait_for_text(page, "p", "It needed no region")
+    assert page.url.endswith("word=4")
+
+
+def test_a_words_score_opens_as_a_circuit_and_leads_on(page, address, seen, accessible, fits):
+    opened(page, f"{address}?photo={PHOTO}&word=7")
+    page.get_by_role("button", name="Open the circuit").click()
+    page.locator(".gatescope-graph").wait_for(timeout=LOADED)
+    neuron = seen.caption.words[6].neuron(6)
+    assert neuron.heading in page.locator("body").inner_text()
+    table = rows(page.locator(".gs-narrow"))
+    shares = list(neuron.contributions.items())[: len(table)]
+    assert table == [[name, f"{share:+.4f}".replace("-", "−")] for name, share in shares]
+    behind = neuron.follow(3)[0].name
+    page.get_by_role("button", name=behind).click()
+    wait_for_text(page, "p", f"{behind}: above each wire its value")
+    page.get_by_role("navigation", name="Circuits before").get_by_role("button").click()
+    wait_for_text(page, "p", neuron.heading)
+    accessible(page)
+    fits(page)
+
+
+def test_a_region_of_ones_own_changes_what_the_library_says(page, address, captioner, seen):
+    opened(page, f"{address}?photo={PHOTO}")
+    for name, side in zip(("top", "left", "bottom", "right"), BOX, strict=True):
+        page.get_by_label(f"{name} %").fill(f"{100 * side:g}")
+    page.get_by_role("button", name="Caption with it").click()
+    wait_for_text(page, "h2", "What your region changes")
+    other = captioner.inspect(sample_photo(PHOTO), boxes=[BOX, *seen.proposals.tolist()])
+    assert said(page) == other.caption.text
+    table = page.locator("section", has=page.locator("h2", has_text="What your")).locator("table")
+    assert rows(table) == [
+        [
+            one.text, *map(percent, one.probability), percent(one.weight),
+            *(f"{bits:.2f}" for bits in one.entropy),
+        ]
+        for one in seen.changes(other)
+    ]  # fmt: skip
+    page.get_by_role("checkbox", name="in place of the regions").click()
+    page.get_by_role("button", name="Caption with it").click()
+    page.wait_for_url("**alone=1")
+    alone = captioner.inspect(sample_photo(PHOTO), boxes=[BOX])
+    page.locator(".gs-word").first.wait_for()
+    assert said(page) == alone.caption.text
+    opened(page, page.url)  # the address holds all of it
+    assert said(page) == alone.caption.text
+    page.get_by_role("button", name="Remove").click()
+    page.wait_for_url(f"**?photo={PHOTO}")
+    page.locator(".gs-word").first.wait_for()
+    assert said(page) == seen.caption.text
+
+
+def test_a_region_is_drawn_with_the_mouse(page, address):
+    opened(page, f"{address}?photo={PHOTO}")
+    photo = page.locator(".gs-photo svg")
+    photo.scroll_into_view_if_needed()
+    at = photo.bounding_box()
+    page.mouse.move(at["x"] + 0.25 * at["width"], at["y"] + 0.5 * at["height"])
+    page.mouse.down()
+    page.mouse.move(at["x"] + 0.75 * at["width"], at["y"] + 0.25 * at["height"], steps=4)
+    page.mouse.up()
+    wait_for_text(page, "h2", "What your region changes")
+    sides = [float(page.get_by_label(f"{name} %").input_value()) for name in ("top", "bottom")]
+    assert sides == pytest.approx([25, 50], abs=0.5)
+    assert "box=0.2" in page.url
+
+
+def test_a_region_outside_of_the_photo_is_refused_in_words(page, address):
+    opened(page, f"{address}?photo={PHOTO}")
+    page.get_by_label("top %").fill("90")
+    page.get_by_role("button", name="Caption with it").click()
+    wait_for_text(page, ".gs-problem", "no box inside the photo")
+    assert "box" not in page.url
+
+
+def file(image: Image.Image, format_: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format_, **options)
+    return content.getvalue()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return file(photo().rotate(90, expand=True), "JPEG", exif=exif, quality=92)
+
+
+def photo() -> Image.Image:
+    return Image.fromarray(sample_photo("china"))
+
+
+def animated() -> bytes:
+    frames = [photo(), photo().transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
+    return file(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+def bomb() -> bytes:
+    """A small PNG that says that it has 900 million pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checked = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checked
+
+    head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def send(page: Any, content: bytes, name: str = "photo.jpg") -> None:
+    sent = {"name": name, "mimeType": "image/jpeg", "buffer": content}
+    page.locator("input[type=file]").set_input_files(sent)
+
+
+GOOD = {
+    "turned by its EXIF data": turned,
+    "CMYK": lambda: file(photo().convert("CMYK"), "JPEG", quality=92),
+    "animated": animated,
+    "WebP": lambda: file(photo(), "WEBP"),
+    "transparent": lambda: file(photo().convert("RGBA"), "PNG"),
+}
+
+
+def test_an_own_photo_is_captioned_as_its_file_is(page, address, captioner, tmp_path):
+    page.goto(address)
+    for kind, made in GOOD.items():
+        content = made()
+        (tmp_path / kind).write_bytes(content)
+        caption = captioner.caption(tmp_path / kind)
+        name = f"x/../<b>{kind}.jpg"
+        send(page, content, name)
+        page.locator(f'.gs-photo svg[aria-label*="<b>{kind}.jpg. Captioned"]').wait_for(
+            timeout=LOADED
+        )
+        assert said(page) == caption.text, kind
+        shown = page.locator(".gs-photo image")
+        width, height = (float(shown.get_attribute(side)) for side in ("width", "height"))
+        assert width / height == pytest.approx(640 / 427, rel=0.01), kind
+        assert page.get_by_text("forgotten when you leave").is_visible()
+        assert urlsplit(page.url).query == ""
+
+
+BAD = {
+    "no photo": (lambda: b"Dear diary, today I was a text file.", "is not a photo"),
+    "empty": (lambda: b"", "(is empty|did not arrive)"),
+    "truncated": (lambda: file(photo(), "JPEG")[:20_000], "cannot be decoded"),
+    "bomb": (bomb, "says that it has 30000 x 30000 pixels"),
+    "too large": (lambda: b"\xff\xd8\xff" + bytes(20_000_000), "has more than 20 MB"),
+    "HEIC": (lambda: b"\0\0\0\x18ftypheic" + bytes(64), "is a HEIC or AVIF photo"),
+    "script": (lambda: b"<svg onload=alert(1)>", "is not a photo"),
+}
+
+
+def test_bad_uploads_are_answered_by_a_sentence(page, address, seen):
+    opened(page, f"{address}?photo={PHOTO}")
+    for kind, (content, sentence) in BAD.items():
+        send(page, content(), f"<img src=x onerror=alert(1)> {kind}.jpg")
+        problem = page.locator(".gs-problem", has_text=re.compile(sentence))
+        problem.wait_for(timeout=LOADED)
+        assert "Traceback" not in page.locator("body").inner_text()
+        assert said(page) == seen.caption.text  # what was there stays
+
+
+def test_nothing_that_was_sent_stays_on_disk(page, address, spool):
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
+    content = file(Image.fromarray(noise), "PNG")
+    assert len(content) > 2_000_000
+    page.goto(address)
+    send(page, content, "noise.png")
+    page.locator(".gs-word").first.wait_for(timeout=LOADED)
+    page.wait_for_timeout(500)
+    assert [each for each in spool.rglob("*") if each.is_file() and each.stat().st_size > 1e6] == []
+
+
+def test_no_visitor_sees_the_photo_of_another(page, address, seen):
+    opened(page, f"{address}?photo={PHOTO}")
+    other = page.context.new_page()
+    other.goto(address)
+    send(other, GOOD["WebP"]())
+    other.locator(".gs-word").first.wait_for(timeout=LOADED)
+    assert said(page) == seen.caption.text
+    shown = [one.locator(".gs-photo image").get_attribute("href") for one in (page, other)]
+    assert shown[0] != shown[1]
+    third = page.context.new_page()
+    third.goto(other.url)
+    third.get_by_text("or drop one here").wait_for()
+    assert third.locator(".gs-photo").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Length": "25000001"}, 413),
+        ({"Content-Length": "9" * 40}, (400, 413)),
+        ({"Transfer-Encoding": "chunked"}, 411),
+    ],
+)
+def test_the_server_itself_refuses_what_is_too_long(address, headers, status):
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection.putrequest("POST", "/_nicegui/client/any/upload/1")
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    found = connection.getresponse().status
+    connection.close()
+    assert found in (status if isinstance(status, tuple) else (status,))
+
+
+def test_a_captioner_of_a_run_can_be_chosen(page, address, seen):
+    opened(page, f"{address}?photo={PHOTO}&captioner=mine")
+    assert said(page) == seen.caption.text
+    assert page.get_by_label("Captioner", exact=True).input_value() == "run mine"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("photo=nothing", "there is no photo 'nothing' here"),
+        ("photo=<script>alert(1)</script>", "there is no photo"),
+        ("photo=moon&captioner=gone", "there is no captioner 'gone'"),
+        ("photo=moon&captioner=../../etc", "there is no captioner"),
+    ],
+)
+def test_an_address_that_asks_for_what_is_not_there_is_answered(page, address, query, sentence):
+    page.goto(f"{address}?{query}")
+    page.locator(".gs-problem", has_text=sentence).wait_for(timeout=LOADED)
+
+
+def test_what_an_address_cannot_mean_is_left_out(page, address, seen):
+    opened(page, f"{address}?photo={PHOTO}&word=99&beam=7&box=0.5,0.5,0.1,nan&alone=1")
+    assert said(page) == seen.caption.text
+    assert page.locator("h2", has_text="What could come").count() == 0
+
+
+def test_a_beam_can_be_chosen(page, address, captioner):
+    opened(page, f"{address}?photo={PHOTO}&beam=5")
+    caption = captioner.caption(sample_photo(PHOTO), beam=5)
+    assert said(page) == caption.text
+    assert len(rows(page.locator(".gs-wrapped"))) == 1 + len(caption.alternatives)
+
+
+def test_a_words_probability_is_the_one_that_the_search_gave(seen):
+    for place, word in enumerate(seen.caption.words):
+        known = dict(seen.next_words(place, 5000))
+        assert known[word.text] == pytest.approx(exp(word.logprob), abs=1e-3)
