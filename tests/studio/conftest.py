@@ -231,3 +231,18 @@ def fits() -> Callable[[Any], None]:
 _TOO_WIDE = """() => [...document.querySelectorAll('body *')]
   .filter(each => each.getBoundingClientRect().right > 391)
   .map(each => each.outerHTML.slice(0, 120)).slice(0, 8)"""
+
+
+@pytest.fixture
+def options_of() -> Callable[[Any, str], Any]:
+    """What ECharts was given for the chart of a page that is labelled so."""
+
+    def read(page: Any, label: str) -> Any:
+        return page.get_by_label(label, exact=True).evaluate(_OPTIONS)
+
+    return read
+
+
+_OPTIONS = """element => Object.values(window.mounted_app.elements).find(
+  each => each.props && each.props['aria-label'] === element.getAttribute('aria-label')
+).props.options"""

@@ -54,11 +54,19 @@ def prepare(studio: Studio) -> None:
     own = files("gatescope.studio").joinpath("style.css").read_text("utf-8")
     ui.add_head_html(f"<style>{look}{own}</style>", shared=True)
     app.on_exception(_unexpected)
+    app.on_page_exception(_sorry)
     app.colors(primary="#0b62a8", negative="#b3261e", positive="#00705a")
 
 
 def _unexpected(error: Exception) -> None:
     _LOG.error("a page of the studio failed", exc_info=error)
+
+
+def _sorry() -> None:
+    """The page in place of one that failed; what happened stands in the log alone."""
+    with room("", "This page failed", "It is a fault of Gatescope's own; the terminal that the "
+              "studio was started in says what happened."):  # fmt: skip
+        ui.link("To the first page", "/").classes("gs-link")
 
 
 @contextmanager
