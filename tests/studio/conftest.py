@@ -243,6 +243,4 @@ def options_of() -> Callable[[Any, str], Any]:
     return read
 
 
-_OPTIONS = """element => Object.values(window.mounted_app.elements).find(
-  each => each.props && each.props['aria-label'] === element.getAttribute('aria-label')
-).props.options"""
+_OPTIONS = "element => getElement(Number(element.id.slice(1))).options"

@@ -76,7 +76,7 @@ def test_values_and_gradients_follow_an_input(room: Any) -> None:
 
 
 def test_values_and_gradients_follow_a_slider(room: Any) -> None:
-    slider = room.locator(".q-slider[aria-label='w']")
+    slider = room.locator(".q-slider[aria-label='w'] [tabindex]")
     slider.focus()
     room.keyboard.press("ArrowRight")
     settled(room, lambda: number_of(room, "w").input_value() == "2.01")

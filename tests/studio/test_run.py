@@ -67,32 +67,36 @@ def test_the_heat_map_is_the_probes(room: Any, folder: Path, name: str, options_
     drawn = options_of(room, "A statistic of each layer at each step")
     layers, steps = drawn["yAxis"]["data"], drawn["xAxis"]["data"]
     assert layers == LAYERS[::-1]
-    cells = {(layers[y], steps[x]): value for x, y, value in drawn["series"][0]["data"]}
+    cells = {(layers[y], steps[x]): value for x, y, value, _ in drawn["series"][0]["data"]}
     for layer in layers:
         held = run.probe(layer, "deviation")
         for step, value in zip(held["step"].tolist(), held["mean"], strict=True):
             assert cells[layer, step] == pytest.approx(np.log10(value), rel=1e-5)
 
 
-def test_the_slider_moves_every_picture(room: Any, folder: Path, name: str) -> None:
-    run = open_run(folder / name)
-    slider = room.locator(".gs-time").get_by_label("Step of training")
-    slider.focus()
-    room.keyboard.press("Home")
-    for _ in range(7):
-        room.keyboard.press("ArrowRight")
-    room.wait_for_url("**step=7")
-    settled(room, lambda: room.locator(".gs-moment .value").first.inner_text() == "7")
-    probed = run.probed_at(7)
+def test_the_slider_moves_every_picture(
+    page: Any, address: str, folder: Path, name: str, options_of: Any
+) -> None:
+    page.goto(f"{address}?step=17")
+    page.locator(".nicegui-echart svg").first.wait_for()
+    page.locator("[aria-label='Step of training'] [tabindex]").focus()
+    page.keyboard.press("PageDown")
+    settled(page, lambda: page.url.endswith("step=7"))
+    settled(page, lambda: page.locator(".gs-moment .value").first.inner_text() == "7")
+    probed = open_run(folder / name).probed_at(7)
     assert set(probed["step"]) == {5}
     wanted = {
         layer: [f"{probed[statistic][row]:.4g}" for statistic in
                 ("deviation", "gradient", "update_ratio", "dead", "saturated", "zeros")]
         for row, layer in enumerate(probed["layer"])
     }  # fmt: skip
-    settled(room, lambda: layers_shown(room) == wanted)
-    marked = room.evaluate("""() => [...document.querySelectorAll('.nicegui-echart')].length""")
-    assert marked >= 4
+    settled(page, lambda: layers_shown(page) == wanted)
+    settled(page, lambda: page.evaluate(_MARKS) == [[7]] * 4 + [["5"]] + [[7]])
+
+
+_MARKS = """() => [...document.querySelectorAll('.nicegui-echart')].map(each =>
+  getElement(Number(each.id.slice(1))).chart.getOption().series[0].markLine.data.map(
+    one => one.xAxis))"""
 
 
 def test_the_address_holds_what_is_looked_at(
@@ -123,16 +127,16 @@ def test_a_finding_is_shown_with_evidence_and_diff(room: Any) -> None:
     for part in ("symptom", "remedy", "proof", "diff"):
         assert FINDING[part] in told
     assert FINDING["evidence"][0] in told and "train.py:8" in told
-    assert shown.locator("svg").count() == 1
+    assert shown.locator("figure > svg, figure .chart svg").count() == 1
 
 
 def test_a_statistic_and_a_layer_are_chosen(room: Any) -> None:
     room.get_by_label("Shown", exact=True).click()
     room.get_by_role("option", name="share of dead units").click()
-    room.wait_for_url("**statistic=dead*")
+    settled(room, lambda: "statistic=dead" in room.url)
     room.get_by_label("Layer", exact=True).click()
     room.get_by_role("option", name="logits").click()
-    room.wait_for_url("**layer=logits*")
+    settled(room, lambda: "layer=logits" in room.url)
     assert "statistic=dead" in room.url
 
 

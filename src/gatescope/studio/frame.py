@@ -55,6 +55,8 @@ def prepare(studio: Studio) -> None:
     ui.add_head_html(f"<style>{look}{own}</style>", shared=True)
     app.on_exception(_unexpected)
     app.on_page_exception(_sorry)
+    # No bar that shows that something is loaded: it has no name for those who do not see it.
+    app.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.colors(primary="#0b62a8", negative="#b3261e", positive="#00705a")
 
 

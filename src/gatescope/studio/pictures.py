@@ -39,7 +39,7 @@ _POINTS = 600
 
 
 def metrics(run: Run, between: Between = None) -> dict[str, charts.Options]:
-    """A chart for each metric, of the splits that it was measured on.
+    """A chart for each metric, of the splits that it was measured on; the loss comes first.
 
     Args:
         run: The run.
@@ -49,9 +49,22 @@ def metrics(run: Run, between: Between = None) -> dict[str, charts.Options]:
     for one in curves(run, between):
         grouped.setdefault(one.label.removeprefix("val_"), []).append(one)
     return {
-        metric: charts.lines(series, x_label="step", y_label=metric)
-        for metric, series in grouped.items()
+        metric: charts.lines(grouped[metric], x_label="step", y_label="")
+        for metric in sorted(grouped, key=_rank)
     }
+
+
+def is_of_data(metric: str) -> bool:
+    """Whether a metric tells of what went into the network, not of what came of it.
+
+    Args:
+        metric: Its name.
+    """
+    return metric.startswith(("input_", "target_"))
+
+
+def _rank(metric: str) -> tuple[bool, bool, bool]:
+    return is_of_data(metric), metric == "learning_rate", "loss" not in metric
 
 
 def shown_statistics(run: Run) -> dict[str, str]:

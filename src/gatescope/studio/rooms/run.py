@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -103,7 +103,11 @@ def look_at(run: Run, state: tuple[object, ...], asked: Asked) -> Look:
         layer = asked.layer if asked.layer in layers else layers[0]
         drawn[DISTRIBUTION] = pictures.distribution(run, layer, asked.between)
     step = last if asked.step is None else asked.step
-    told = [(label, str(value)) for label, value in facts(run) if label in _FACTS]
+    told = [
+        (label, Path(str(value)).name if label == "script" else str(value))
+        for label, value in facts(run)
+        if label in _FACTS
+    ]
     return Look(state, last, told, drawn, statistics, layers, pictures.layers_at(run, step),
                 run.findings)  # fmt: skip
 
@@ -114,7 +118,7 @@ def state_of(run: Run) -> tuple[object, ...]:
     Args:
         run: The run.
     """
-    return run.status, run.last_step, run.findings and repr(run.findings)
+    return run.status, run.last_step, repr(run.findings)
 
 
 def register(studio: Studio) -> None:
@@ -178,27 +182,28 @@ class RunView:
 
     async def _refresh(self) -> None:
         """Shows what has been written since."""
+        await self._show_of(self._shown.state if self._shown else None)
+
+    async def _again(self) -> None:
+        """Shows the run as it is looked at now."""
+        self._remember()
+        await self._show_of(None)
+
+    async def _show_of(self, known: tuple[object, ...] | None) -> None:
+        asked = self._asked
         try:
-            found = await threads.io_bound(self._read, self._asked, self._shown)
+            found = await threads.io_bound(self._read, asked, known)
         except (GatescopeError, OSError) as error:
             self._gone(error)
             return
-        if found is not None and found is not self._shown:
+        if found is not None and asked == self._asked:
             self._show(found)
 
-    def _read(self, asked: Asked, shown: Look | None) -> Look | None:
+    def _read(self, asked: Asked, known: tuple[object, ...] | None) -> Look | None:
+        """What there is to show, unless it is what is known already."""
         run = run_named(self._name, self._studio.folder)
         state = state_of(run)
-        if shown is not None and shown.state == state:
-            return shown
-        return self._look(run.folder, state, asked)
-
-    async def _again(self) -> None:
-        """Shows the same state of the run as it is looked at now."""
-        self._remember()
-        self._shown, before = None, self._shown
-        await self._refresh()
-        self._shown = self._shown or before
+        return None if state == known else self._look(run.folder, state, asked)
 
     def _gone(self, error: Exception) -> None:
         self._timer.deactivate()
@@ -243,13 +248,15 @@ class RunView:
         """The slider through time, and the one that chooses a stretch of it."""
         with ui.element("div").classes("gs-moment"):
             text("Step", tag="span")
-            self._slider = ui.slider(min=0, max=1, value=0).props('aria-label="Step of training"')
+            self._slider = ui.slider(
+                min=0, max=1, value=0, on_change=lambda event: self._moved(int(event.value))
+            ).props('aria-label="Step of training"')
             self._at = text("", tag="span").classes("value")
             text("Shown", tag="span")
             self._range = ui.range(min=0, max=1, value={"min": 0, "max": 1})
-            self._range.props('aria-label="Steps shown" debounce=200')
+            # One slider to those who do not see it: its two ends are a value that no slider has.
+            self._range.props('role=group aria-label="Steps shown"')
             self._from = text("", tag="span").classes("value")
-        self._slider.on("update:model-value", lambda event: self._moved(event.args), throttle=0.05)
         self._range.on("change", lambda event: self._narrowed(event.args))
 
     def _follow(self) -> None:
@@ -260,12 +267,17 @@ class RunView:
         self._slider.set_value(self._step)
         low, high = between or (0, end)
         self._range.set_value({"min": low, "max": high})
+        for name in ("now", "min", "max"):
+            self._range.props[f"aria-value{name}"] = None
+        self._range.props["aria-orientation"] = None
         self._at.set_content(f"{self._step:,}")
         self._from.set_content(f"{low:,} – {high:,}" if between else "all")
         self._foot.set_visibility(last > 0)
 
     async def _moved(self, step: int) -> None:
-        self._asked = replace(self._asked, step=None if step >= self._now.last else int(step))
+        if step == self._step:  # it was put there
+            return
+        self._asked = replace(self._asked, step=None if step >= self._now.last else step)
         self._at.set_content(f"{self._step:,}")
         for drawn in self._charts.values():
             marked = pictures.mark(drawn.options, self._step)
@@ -312,8 +324,8 @@ class RunView:
         self._body.clear()
         self._table = None
         with self._body:
-            self._draw_findings()
             self._draw_metrics()
+            self._draw_findings()
             self._draw_layers()
             self._draw_rest()
 
@@ -321,6 +333,12 @@ class RunView:
         names = [name for name in self._now.charts if name not in (HEAT, DISTRIBUTION)]
         if not names:
             empty("Nothing has been recorded yet.", "gatescope run your_script.py")
+        self._draw_some([name for name in names if not pictures.is_of_data(name)])
+        if of_data := [name for name in names if pictures.is_of_data(name)]:
+            with ui.expansion("What went in: inputs and targets").classes("gs-fold"):
+                self._draw_some(of_data)
+
+    def _draw_some(self, names: Sequence[str]) -> None:
         with ui.element("div").classes("gs-columns even"):
             for name in names:
                 with card(name.replace("_", " ")):
@@ -356,9 +374,14 @@ class RunView:
         self._charts[title] = charts.chart(options, label, **settings)
 
     def _draw_findings(self) -> None:
-        for content in self._now.findings:
-            with ui.element("section").classes("gs-card"):
-                ui.html(kept_section(content), sanitize=False)
+        if not self._now.findings:
+            return
+        with card("Findings"):
+            for place, content in enumerate(self._now.findings):
+                mark = "proved" if content.get("proved") else "not proved"
+                title = f"{content.get('cause', 'A finding')} ({mark})"
+                with ui.expansion(title, value=place == 0).classes("gs-fold"):
+                    ui.html(kept_section(content), sanitize=False)
 
     def _draw_rest(self) -> None:
         run = run_named(self._name, self._studio.folder)
