@@ -140,7 +140,8 @@ def _picture(name: str, label: str, *, title: str = "", high: bool = False) -> H
 
 def _choice(of: str, label: str, offered: Mapping[str, str]) -> Html:
     items = [element("option", escape(told), value=name) for name, told in offered.items()]
-    return element("label", escape(f"{label} "), element("select", *items, data_of=of))
+    select = element("select", *items, id=f"choice-{of}", data_of=of)
+    return element("p", element("label", escape(f"{label} "), for_=f"choice-{of}"), select)
 
 
 def _time(last: int) -> Html:
