@@ -2,15 +2,15 @@
 
     python benchmarks/studio.py [--times 7] [--only paint|drag|long|crowd]
 
-- paint: a browser with an empty cache opens the first page of a server that is up; until the circuit
-  is drawn.
-- drag: a slider of the first page is dragged; from the browser's own pointer event until the drawing
-  has changed.
-- long: a run of 1,000,000 probe rows (100,000 steps, 10 layers, 12 statistics) is opened, until its
-  heat map is drawn; then a stretch of it is chosen, until its detail is there. Each time anew, for
+- paint: a browser with an empty cache opens the first page of a server that is up; until the
+  circuit is drawn.
+- drag: a slider of the first page is dragged; from the browser's own pointer event until the
+  drawing has changed.
+- long: a run of 1,000,000 probe rows (100,000 steps, 10 layers, 12 statistics) is opened, until all
+  charts are drawn; then a stretch of it is chosen, until its detail is there. Each time anew, for
   the server keeps what it has drawn.
-- crowd: twenty browsers watch a run that is written meanwhile, 20 steps a second for 20 seconds; until
-  each shows the last step once it is written, and what the server used of a processor.
+- crowd: twenty browsers watch a run that is written meanwhile, 20 steps a second for 20 seconds;
+  until each shows the last step once it is written, and what the server used of a processor.
 
 Medians, with the least and the most. Server and Chromium share the machine.
 """
@@ -46,8 +46,8 @@ UNTIL = """wanted => new Promise(done => {
   look();
 })"""
 CIRCUIT = "document.querySelector('.gatescope-graph text')"
-DRAWN = """[...document.querySelectorAll('.gs-room .nicegui-echart')].length > 3 &&
-[...document.querySelectorAll('.gs-room .nicegui-echart')].every(e => e.querySelector('svg path'))"""
+DRAWN = """(charts => charts.length > 3 && charts.every(each => each.querySelector('svg path')))(
+  [...document.querySelectorAll('.gs-room .nicegui-echart')])"""
 WATCH_DRAG = """() => {
   window.answers = [];
   let moved = null;
@@ -177,7 +177,7 @@ def narrowed(page: Any) -> float:
 def written(folder: Path) -> str:
     """The long run; the name of its folder."""
     generator = np.random.default_rng(1)
-    with start_run(folder, "long", tensorboard=False) as writer:
+    with start_run(folder, "long", configuration={}, tensorboard=False) as writer:
         for first in range(0, STEPS, 1000):
             probed(writer, np.arange(first, first + 1000), generator)
     return writer.folder.name
@@ -191,7 +191,7 @@ def probed(writer: RunWriter, steps: Any, generator: np.random.Generator) -> Non
 
 
 def crowd(browser: Any, folder: Path, times: int) -> None:
-    with Studio(folder) as studio, start_run(folder, "live", tensorboard=False) as writer:
+    with Studio(folder) as studio, start_run(folder, "live", configuration={}, tensorboard=False) as writer:
         probed(writer, np.arange(20), np.random.default_rng(0))
         writer.flush()
         address = f"{studio.address}/runs/{writer.folder.name}"

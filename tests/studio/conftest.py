@@ -151,7 +151,7 @@ def browser() -> Iterator[Any]:
         if not Path(found).exists():
             pytest.skip("no Chromium is installed: apt-get install chromium")
         launched = driver.chromium.launch(executable_path=found, args=list(_SWITCHES))
-        playwright.expect.set_options(timeout=15_000)
+        playwright.expect.set_options(timeout=45_000)
         yield launched
         launched.close()
 
@@ -172,7 +172,7 @@ def page(browser: Any, complaints: list[str]) -> Iterator[Any]:
         viewport={"width": 1280, "height": 720}, reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"], service_workers="block",
     )  # fmt: skip
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(45_000)  # for machines that do much else
     _watch(context, complaints)
     yield context.new_page()
     context.close()

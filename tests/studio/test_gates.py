@@ -49,7 +49,7 @@ def texts(drawing: str) -> list[str]:
 
 
 def settled(page: Any, wanted: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if wanted():
             return
         page.wait_for_timeout(100)

@@ -59,7 +59,7 @@ def test_a_setting_moves_its_curve(page: Any, address: str, points: Any) -> None
     before = points(page, "Curves of what is chosen")["huber"]
     slider.focus()
     page.keyboard.press("PageUp")
-    for _ in range(100):
+    for _ in range(300):
         after = points(page, "Curves of what is chosen")["huber"]
         if after != before and "huber.delta=" in page.url:
             break

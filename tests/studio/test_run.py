@@ -37,7 +37,7 @@ def room(page: Any, address: str) -> Any:
 
 
 def settled(page: Any, wanted: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if wanted():
             return
         page.wait_for_timeout(100)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from studio_runs import written
+from studio_runs import started, written
 
 from gatescope.runs.compare import differences
 from gatescope.runs.open import open_run
-from gatescope.runs.record import start_run
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def names(folder: Path) -> list[str]:
     """Three runs, written anew."""
-    import shutil
-
     shutil.rmtree(folder, ignore_errors=True)
     return [written(folder, name, 60, rate) for name, rate in
             (("first", 0.1), ("second", 0.2), ("third", 0.3))]  # fmt: skip
@@ -107,7 +105,7 @@ def test_deleting_is_asked_twice(room: Any, folder: Path, names: list[str]) -> N
 def test_a_run_that_goes_on_is_listed_as_it_grows_and_not_deleted(
     room: Any, folder: Path, names: list[str]
 ) -> None:
-    with start_run(folder, "growing", tensorboard=False) as writer:
+    with started(folder, "growing") as writer:
         writer.metrics(0, 0, {"loss": 1.0})
         writer.flush()
         name = writer.folder.name
@@ -136,7 +134,7 @@ def test_links_out_of_the_folder_are_not_followed(
     room.reload()
     room.get_by_role("link", name=names[0]).wait_for()
     assert room.get_by_role("link", name=re.compile("^(link|inner)")).count() == 0
-    for name in ("link", "inner", f"../{tmp_path.name}/{outside}", "..%2f..", "%2fetc"):
+    for name in ("link", "inner", "..%2f..", "%2fetc"):
         room.goto(f"{studio_at(folder)}/runs/{name}")
         room.get_by_text(re.compile("no run|doesn't exist|All runs")).first.wait_for()
 

@@ -50,7 +50,7 @@ def metrics(run: Run, between: Between = None) -> dict[str, charts.Options]:
         grouped.setdefault(one.label.removeprefix("val_"), []).append(one)
     return {
         metric: charts.lines(grouped[metric], x_label="step", y_label="")
-        for metric in sorted(grouped, key=_rank)
+        for metric in sorted(grouped, key=rank)
     }
 
 
@@ -63,7 +63,12 @@ def is_of_data(metric: str) -> bool:
     return metric.startswith(("input_", "target_"))
 
 
-def _rank(metric: str) -> tuple[bool, bool, bool]:
+def rank(metric: str) -> tuple[bool, bool, bool]:
+    """By which metrics are sorted: losses first, what went in last.
+
+    Args:
+        metric: Its name.
+    """
     return is_of_data(metric), metric == "learning_rate", "loss" not in metric
 
 
