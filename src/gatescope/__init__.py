@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gatescope.scope.replay import replay
     from gatescope.scope.trace import trace
     from gatescope.scope.watch import watch
+    from gatescope.studio.beside import studio
 
 # The only import-time settings, which must stand before TensorFlow loads. One silences what that
 # writes to the terminal (3, for it reports even a slower int32 kernel as an error); the other asks
@@ -41,6 +42,7 @@ __all__ = [
     "open_run",
     "parameters",
     "replay",
+    "studio",
     "trace",
     "watch",
     "wire",
@@ -54,11 +56,12 @@ _HOMES = {
     "open_run": "gatescope.runs.open",
     "parameters": "gatescope.scope.parameters",
     "replay": "gatescope.scope.replay",
+    "studio": "gatescope.studio.beside",
     "trace": "gatescope.scope.trace",
     "watch": "gatescope.scope.watch",
     "wire": "gatescope.circuits.wires",
 }
-_WITHOUT_ENGINE = ("circuit", "diagnose", "open_run", "wire")
+_WITHOUT_ENGINE = ("circuit", "diagnose", "open_run", "studio", "wire")
 
 
 def __getattr__(name: str) -> object:

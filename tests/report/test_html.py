@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import itertools
 import re
@@ -198,3 +199,14 @@ def test_text_and_lines_stand_out_in_light_and_dark():
         assert contrast(colours["doubt"], colours["doubt-paper"]) >= 4.5
     tints = re.findall(r"--tint: (#\w{6})", style)
     assert len(tints) == 8 and all(contrast(tint, "#111111") >= 7 for tint in tints)
+
+
+def test_a_script_of_ours_runs_and_no_other() -> None:
+    code = 'document.title = "</script>"'
+    made = page("Title", scripts=(code,), style=".x { color: red }")
+    inside = re.search(r'<script type="module">(.*?)</script>', made)[1]
+    assert inside == 'document.title = "<\\/script>"'
+    digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in made
+    assert ".x { color: red }" in made
+    assert "script-src" not in page("Title")

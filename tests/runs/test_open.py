@@ -137,6 +137,33 @@ def test_a_thinned_probe_loses_no_peak(tmp_path: Path) -> None:
         assert table["mean"][place] == pytest.approx(np.nanmean(stretch))
 
 
+def test_a_stretch_of_a_probe_is_thinned_by_itself(tmp_path: Path) -> None:
+    with record(tmp_path) as writer:
+        writer.probes(np.arange(1000), ["a"], ["mean"], np.arange(1000.0).reshape(-1, 1, 1))
+    run = open_run(writer.folder)
+    table = run.probe("a", "mean", points=50, between=(300, 329))
+    assert table["step"].tolist() == table["mean"].tolist() == list(range(300, 330))
+    assert len(run.probe("a", "mean", points=50, between=(100, 900))["step"]) == 50
+    assert len(run.probe("a", "mean", between=(2000, 3000))["step"]) == 0
+
+
+def test_what_was_probed_at_a_step(tmp_path: Path) -> None:
+    with record(tmp_path) as writer:
+        for start in (0, 50):  # in two chunks
+            steps = np.arange(start, start + 50, 10)
+            writer.probes(steps, LAYERS, STATISTICS, np.full((5, 2, 2), steps[:, None, None]))
+            writer.flush()
+        writer.probes([60], ["other"], ["mean"], [[[7]]])
+    run = open_run(writer.folder)
+    for step, found in ((0, 0), (49, 40), (50, 50), (1000, 90)):
+        table = run.probed_at(step)
+        there = [name in LAYERS for name in table["layer"]]
+        assert set(table["step"][there]) == set(table["mean"][there]) == {found}
+        assert set(table["dead"][there]) == {found}
+    assert run.probed_at(70)["layer"].tolist() == ["other", *LAYERS]
+    assert len(run.probed_at(-1)["layer"]) == 0
+
+
 def test_a_short_probe_is_whole(tmp_path: Path) -> None:
     with record(tmp_path) as writer:
         writer.probes([3, 4], ["a"], ["mean"], np.array([1, np.nan]).reshape(2, 1, 1))

@@ -21,6 +21,7 @@ from gatescope.cli.predict import predict
 from gatescope.cli.rate import rate
 from gatescope.cli.recipes import recipes
 from gatescope.cli.replay import replay
+from gatescope.cli.report import report
 from gatescope.cli.runs import runs
 from gatescope.cli.studio import studio
 from gatescope.cli.sweep import sweep
@@ -51,6 +52,7 @@ app.command()(trace)
 app.command()(replay)
 app.add_typer(runs)
 app.command()(doctor)
+app.command()(report)
 app.command()(studio)
 
 

@@ -27,6 +27,9 @@ def studio(
     """Open local pages: gates, mechanisms, a playground, runs, networks, captions."""
     if runs.exists() and not runs.is_dir():
         raise UsageError(f"{str(runs)!r} is a file", "a folder of runs", "gatescope studio runs")
+    import webbrowser
+
     from gatescope.studio.server import serve
 
-    serve(runs, host=host, port=port, open_browser=open_browser, say=typer.echo)
+    opened = webbrowser.open if open_browser else str
+    serve(runs, host=host, port=port, say=typer.echo, opened=opened)

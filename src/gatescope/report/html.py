@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: one file, no request, no script, light and dark, any screen.
+"""Self-contained HTML pages: one file, no request, light and dark, any screen; most need no script.
 
 Text becomes `Html` through `escape`, directly or inside one of the functions here; nothing else
 turns a string of the user's into a page.
@@ -7,6 +7,7 @@ turns a string of the user's into a page.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ Html = NewType("Html", str)
 """Text that is markup already: type checkers refuse a plain string in its place."""
 
 _CONTROL = dict.fromkeys({*range(32), *range(127, 160)} - set(map(ord, "\t\n\r")), "\ufffd")
-_VOID = frozenset({"img", "meta"})
+_VOID = frozenset({"img", "input", "meta"})
 _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
@@ -78,17 +79,26 @@ def join(*parts: Html) -> Html:
     return Html("\n".join(parts))
 
 
-def page(title: str, *sections: Html, lead: str = "", lang: str = "en") -> str:
+def page(
+    title: str,
+    *sections: Html,
+    lead: str = "",
+    lang: str = "en",
+    style: str = "",
+    scripts: Sequence[str] = (),
+) -> str:
     """Writes a whole page; save it as UTF-8.
 
-    A content security policy forbids every request and every script, so the page shows the same
-    anywhere and sends nothing.
+    A content security policy forbids every request and every script but those given, so the page
+    shows the same anywhere and sends nothing.
 
     Args:
         title: The page's title and only `h1`.
         *sections: What `section` made.
         lead: A sentence below the title.
         lang: The language of the page's text, as in `html lang`.
+        style: CSS beside that of all pages.
+        scripts: JavaScript of ours, run as modules once the page is there.
 
     Returns:
         HTML from its doctype on.
@@ -97,19 +107,29 @@ def page(title: str, *sections: Html, lead: str = "", lang: str = "en") -> str:
         >>> page("Report", section("Scores", paragraph("None yet."))).splitlines()[0]
         '<!doctype html>'
     """
-    style = Html(files("gatescope.report").joinpath("style.css").read_text("utf-8"))
+    look = Html(files("gatescope.report").joinpath("style.css").read_text("utf-8") + style)
+    modules = [element("script", Html(code.replace("</script", "<\\/script")), type="module")
+               for code in scripts]  # fmt: skip
+    policy = _POLICY + "".join(f"; script-src {_hashes(modules)}" for _ in modules[:1])
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", escape(title)),
-        element("style", style),
+        element("style", look),
     )
     opening = element("header", element("h1", escape(title)), paragraph(lead, class_="lead"))
-    body = element("body", opening, element("main", *sections))
+    body = element("body", opening, element("main", *sections), *modules)
     return f"<!doctype html>\n{element('html', head, body, lang=lang)}\n"
+
+
+def _hashes(modules: Sequence[Html]) -> str:
+    """The scripts by what is in them, as a content security policy names them."""
+    codes = [module.partition(">")[2].removesuffix("</script>") for module in modules]
+    digests = [hashlib.sha256(code.encode()).digest() for code in codes]
+    return " ".join(f"'sha256-{base64.b64encode(one).decode('ascii')}'" for one in digests)
 
 
 def section(title: str, *body: Html) -> Html:

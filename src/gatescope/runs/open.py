@@ -250,13 +250,20 @@ class Run:
             parts.append(_long(steps_N, layers, statistics, numbers_NLS))
         return _joined(parts, ("step", "layer"), np.float32)
 
-    def probe(self, layer: str, statistic: str, points: int = 2000) -> Table:
+    def probe(
+        self,
+        layer: str,
+        statistic: str,
+        points: int = 2000,
+        between: tuple[int, int] | None = None,
+    ) -> Table:
         """One statistic of one layer, thinned so that no peak is lost.
 
         Args:
             layer: Its name.
             statistic: Its name.
             points: The most rows to return; where there are more, each stands for a stretch.
+            between: The first and the last step to look at; all where there are none.
 
         Returns:
             `step` (the first of the stretch), `minimum`, `maximum`, `mean` of its finite values
@@ -273,7 +280,45 @@ class Run:
         ]
         steps_N, numbers_N = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.argsort(steps_N, kind="stable")
+        if between is not None:
+            ends = np.searchsorted(steps_N[order], [between[0], between[1] + 1])
+            order = order[slice(*ends)]
         return _thinned(steps_N[order], numbers_N[order], points)
+
+    def probed_at(self, step: int) -> Table:
+        """What was probed at a step, or at the last before it; quick however long the run is.
+
+        Args:
+            step: Of training.
+
+        Returns:
+            `step` (where that was), `layer`, and a column for each statistic.
+        """
+        parts = [self._row(layout, step) for layout in self.layouts]
+        return _joined([part for part in parts if part], ("step", "layer"), np.float32)
+
+    def _row(self, layout: tuple[int, list[str], list[str]], step: int) -> Table:
+        number, layers, statistics = layout
+        chunks = self._rows(
+            "SELECT id, steps FROM probe_chunks WHERE layout = ? ORDER BY id", number
+        )
+        steps_N = _unpacked((row[1] for row in chunks), INTEGER)
+        reached = np.flatnonzero(steps_N <= step)
+        if not len(reached) or not layers:
+            return {}
+        last = reached[steps_N[reached] == steps_N[reached].max()][-1]
+        ends = np.cumsum([len(row[1]) for row in chunks]) // np.dtype(INTEGER).itemsize
+        chunk = int(np.searchsorted(ends, last, "right"))
+        inside = last - (ends[chunk - 1] if chunk else 0)
+        rows = self._rows(
+            "SELECT numbers FROM probe_rows WHERE chunk = ? ORDER BY layer", chunks[chunk][0]
+        )
+        numbers_LNS = self._whole(
+            lambda: _unpacked((row[0] for row in rows), PROBE).reshape(
+                len(layers), -1, len(statistics)
+            )
+        )
+        return _long(steps_N[[last]], layers, statistics, numbers_LNS[None, :, inside])
 
     @property
     def events(self) -> Table:

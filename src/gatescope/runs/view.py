@@ -88,12 +88,20 @@ def structure(run: Run) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     return columns, rows
 
 
-def curves(run: Run) -> list[Series]:
-    """The metrics that have a curve, thinned to what a drawing can show."""
+def curves(run: Run, between: tuple[int, int] | None = None) -> list[Series]:
+    """The metrics that have a curve, thinned to what a drawing can show.
+
+    Args:
+        run: The run.
+        between: The first and the last step to draw; all where there are none.
+    """
     drawn = []
     for name in run.metric_names:
         table = run.metric(name)
-        steps, values = _thinned(table["step"], table["value"])
+        shown = slice(None)
+        if between is not None:
+            shown = slice(*np.searchsorted(table["step"], [between[0], between[1] + 1]))
+        steps, values = _thinned(table["step"][shown], table["value"][shown])
         finite = np.isfinite(values)
         if finite.any() and len(set(steps)) > 1:
             drawn.append(Series(name, steps.tolist(), values.tolist()))

@@ -50,7 +50,6 @@ def lines(series: Sequence[Series], *, x_label: str, y_label: str, log_y: bool =
     return {
         "animation": False,
         "color": list(COLOURS),
-        "aria": {"enabled": True},
         "grid": {"left": 64, "right": 16, "top": 34 if len(series) > 1 else 14, "bottom": 46},
         "legend": {"show": len(series) > 1, "top": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "confine": True},
@@ -110,27 +109,34 @@ def heat_map(
         log: Whether colours count powers of ten; numbers that are not above 0 stay empty.
     """
     cells = [
-        [column, row, _finite(math.log10(value) if log and value > 0 else None if log else value)]
+        [column, row, _finite(math.log10(value)), value]
+        if log and value > 0
+        else [column, row, None if log else _finite(value), _finite(value)]
         for row, line_ in enumerate(values)
         for column, value in enumerate(line_)
     ]
     known = [cell[2] for cell in cells if cell[2] is not None] or [0.0]
     low, high = min(known), max(known)
+    high = high if high > low else low + 1
     if signed:
         low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
     return {
         "animation": False,
-        "aria": {"enabled": True},
         "grid": {"left": 90, "right": 90, "top": 10, "bottom": 46},
         "tooltip": {"confine": True},
         "xAxis": axis(x_label, type="category", data=list(x)),
         "yAxis": axis(y_label, type="category", data=list(y), nameGap=70),
         "visualMap": {
-            "min": low, "max": high if high > low else low + 1, "calculable": True,
-            "right": 0, "top": "middle", "itemHeight": 90, "precision": 2,
+            "min": low, "max": high, "dimension": 2,
+            "right": 0, "top": "middle", "itemHeight": 70,
+            "text": [f"{10**end if log else end:.2g}" for end in (high, low)],
             "inRange": {"color": [NEGATIVE, NEUTRAL, POSITIVE] if signed else list(SEQUENTIAL)},
         },
-        "series": [{"type": "heatmap", "data": cells, "progressive": 4000}],
+        "series": [{
+            "type": "heatmap", "data": cells, "progressive": 4000,
+            "dimensions": [x_label or "x", y_label or "y", "colour", "value"],
+            "encode": {"x": 0, "y": 1, "value": 2, "tooltip": [3]},
+        }],
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from gatescope.errors import RunError
 from gatescope.runs.open import Run, open_run
+from gatescope.runs.schema import DATABASE
 
 
 def run_named(name: str, root: Path) -> Run:
@@ -21,11 +22,25 @@ def run_named(name: str, root: Path) -> Run:
     """
     folder = root / name
     hidden = any(part.startswith(".") for part in Path(name).parts)
-    if hidden or root.resolve() not in folder.resolve().parents:
+    if hidden or not is_inside(folder, root) or not folder.exists():
         raise RunError(
             f"there is no run {name!r}", f"a run in {str(root)!r}", "choose one from the list"
         )
     return open_run(folder)
+
+
+def is_inside(folder: Path, root: Path) -> bool:
+    """Whether a run stands in the folder of runs, wherever links in its path lead.
+
+    Args:
+        folder: Of the run.
+        root: The folder of runs.
+    """
+    try:
+        record = (folder / DATABASE).resolve()
+    except (OSError, ValueError):  # a name too long, or one that no file can have
+        return False
+    return root.resolve() in record.parents
 
 
 def address_of(name: str) -> str:

@@ -55,11 +55,21 @@ def prepare(studio: Studio) -> None:
     own = files("gatescope.studio").joinpath("style.css").read_text("utf-8")
     ui.add_head_html(f"<style>{look}{own}</style>", shared=True)
     app.on_exception(_unexpected)
+    app.on_page_exception(_sorry)
+    # No bar that shows that something is loaded: it has no name for those who do not see it.
+    app.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.colors(primary="#0b62a8", negative="#b3261e", positive="#00705a")
 
 
 def _unexpected(error: Exception) -> None:
     _LOG.error("a page of the studio failed", exc_info=error)
+
+
+def _sorry() -> None:
+    """The page in place of one that failed; what happened stands in the log alone."""
+    with room("", "This page failed", "It is a fault of Gatescope's own; the terminal that the "
+              "studio was started in says what happened."):  # fmt: skip
+        ui.link("To the first page", "/").classes("gs-link")
 
 
 @contextmanager
@@ -80,7 +90,9 @@ def room(name: str, title: str, lead: str) -> Iterator[None]:
                 link = ui.link(each.name, each.address)
                 if each.name == name:
                     link.props('aria-current="page"')
-    with ui.element("div").classes("gs-room").props("id=content tabindex=-1"):
+    # The second class holds what style.css says of this room alone.
+    classes = f"gs-room gs-in-{name.lower()}" if name else "gs-room"
+    with ui.element("div").classes(classes).props("id=content tabindex=-1"):
         with ui.element("div").classes("gs-opening"):
             heading(title, 1)
             text(lead).classes("lead")

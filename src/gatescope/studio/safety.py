@@ -2,14 +2,16 @@
 
 A page of another site can make a browser send requests to 127.0.0.1 (cross-site requests), or point
 a name of its own there (DNS rebinding). So a request has to name this server in `Host`, and where a
-browser says which page it comes from, in `Origin`, that has to be a page of this server. NiceGUI's
-socket accepts any origin by itself; here pages, polling and WebSocket pass one guard.
+browser says which page it comes from, in `Origin` or `Sec-Fetch-Site`, that has to be a page of
+this server; a link that is followed may stand elsewhere. NiceGUI's socket accepts any origin by
+itself; here pages, polling and WebSocket pass one guard.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, final
@@ -20,16 +22,17 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-COOKIE = "gatescope_studio"
+MOST_BYTES = 64 * 2**20
+"""Of what is sent to the server at once, files among it."""
+
+_MOST_DIGITS = 18  # of a length
 _ASKED = "token"
-_MOST_BYTES = 25_000_000
-"""Of a request: more than any room takes, for what is sent is kept before a room sees it."""
 _REFUSED = {
-    400: "This request does not say which server it is for.",
+    400: "The studio is not known by this name: open the address that was printed.",
+    401: "This studio asks for its token: open the address that was printed when it was started.",
     403: "This request comes from another site.",
     411: "This request does not say how long it is.",
-    413: "This is larger than anything that the studio takes.",
-    401: "This studio asks for its token: open the address that was printed when it was started.",
+    413: f"This is too large: the studio takes {MOST_BYTES // 2**20} MiB at once.",
 }
 # NiceGUI runs what it gets over its socket by `eval`, and styles elements inline.
 _POLICY = (
@@ -59,7 +62,11 @@ class Guard:
     """
 
     def __init__(self, application: Application, *, host: str, token: str | None) -> None:
-        self._application, self._host, self._token = application, host, token
+        self._application, self._token = application, token
+        self._names = {"localhost", host.lower()}
+        if token is not None:  # others reach this machine by its name, too
+            name = socket.gethostname().lower()
+            self._names |= {name, f"{name}.local"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, or hands it on."""
@@ -79,10 +86,9 @@ class Guard:
         hosts = _all(scope, b"host")
         if len(hosts) != 1 or not self._ours(hosts[0]):
             return 400
-        origins = _all(scope, b"origin")
-        if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
+        if _is_foreign(scope, hosts[0]):
             return 403
-        return _unfit(scope) if self._allowed(scope) else 401
+        return _too_long(scope) if self._allowed(scope) else 401
 
     def _ours(self, named: str) -> bool:
         """Whether a `Host` names this server, which a rebound name of another site does not."""
@@ -90,7 +96,7 @@ class Guard:
             name = urlsplit(f"//{named}").hostname or ""
         except ValueError:
             return False
-        if name in ("localhost", self._host):
+        if name in self._names:
             return True
         try:
             address = ipaddress.ip_address(name)
@@ -112,7 +118,7 @@ class Guard:
 
     async def _welcome(self, scope: Scope, send: Send) -> None:
         """Keeps the token in a cookie and takes it out of the address, which gets shared."""
-        cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
+        cookie = f"{cookie_name(scope)}={self._token}; HttpOnly; SameSite=Strict; Path=/"
         asked = parse_qsl(scope["query_string"].decode("latin-1"))
         rest = urlencode([(name, value) for name, value in asked if name != _ASKED])
         there = quote(scope["path"]) + (f"?{rest}" if rest else "")
@@ -120,26 +126,56 @@ class Guard:
         headers = [
             (b"location", b"/" + there.lstrip("/").encode()),
             (b"set-cookie", cookie.encode()),
+            *_HEADERS,
         ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def cookie_name(scope: Scope) -> str:
+    """Of the cookie that keeps the token; browsers do not tell servers apart by their ports.
+
+    Args:
+        scope: Of a request.
+    """
+    _, port = scope.get("server") or ("", 0)
+    return f"gatescope_studio_{port}"
+
+
+def _is_foreign(scope: Scope, host: str) -> bool:
+    """Whether a browser says that a page of another server sends this."""
+    if any(_place(origin) != host.lower() for origin in _all(scope, b"origin")):
+        return True
+    # What a page of another site embeds carries no Origin; a link that is followed is welcome.
+    followed = scope.get("method") == "GET" and _all(scope, b"sec-fetch-mode") == ["navigate"]
+    sites = set(_all(scope, b"sec-fetch-site"))
+    return not followed and not sites <= {"same-origin", "none"}
+
+
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _too_long(scope: Scope) -> int | None:
+    """The status for what would fill memory or disk before anybody looks at it."""
+    if scope["type"] != "http" or scope.get("method") in ("GET", "HEAD", "OPTIONS"):
+        return None
+    lengths = _all(scope, b"content-length")
+    if len(lengths) != 1 or not lengths[0].isdecimal() or len(lengths[0]) > _MOST_DIGITS:
+        return 411
+    return 413 if int(lengths[0]) > MOST_BYTES else None
 
 
 def _all(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-def _unfit(scope: Scope) -> int | None:
-    """The status that a request is refused with for what it sends."""
-    length = "".join(_all(scope, b"content-length")) or "0"
-    if _all(scope, b"transfer-encoding"):
-        return 411
-    return 413 if not length.isdecimal() or len(length) > 12 or int(length) > _MOST_BYTES else None
-
-
 def _cookie(scope: Scope) -> str:
     try:
-        found = SimpleCookie("; ".join(_all(scope, b"cookie"))).get(COOKIE)
+        found = SimpleCookie("; ".join(_all(scope, b"cookie"))).get(cookie_name(scope))
     except CookieError:
         return ""
     return found.value if found else ""

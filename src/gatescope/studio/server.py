@@ -6,8 +6,8 @@ import errno
 import ipaddress
 import secrets
 import socket
-import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -19,13 +19,19 @@ from gatescope.studio.frame import Studio, prepare
 from gatescope.studio.rooms import captions, gates, mechanisms, network, playground, run, runs
 from gatescope.studio.safety import Application, Guard
 
-PORT = 8600
-_PORTS_TRIED = 20
+_PORTS, _PORTS_TRIED = 65_536, 20
+_WAITING = 128  # connections, before they are accepted
+_LAST_SECONDS = 2  # for what still goes on when the studio ends
 _ROOMS = (gates, mechanisms, playground, runs, run, network, captions)
 
 
 def serve(
-    folder: Path, *, host: str, port: int, open_browser: bool, say: Callable[[str], None]
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    say: Callable[[str], object],
+    opened: Callable[[str], object] = lambda address: None,
 ) -> None:
     """Serves the pages until it is interrupted.
 
@@ -34,29 +40,31 @@ def serve(
         host: Where to listen; other machines reach it where it is no address of the loopback, and
             have to show a token then.
         port: Where to listen; of the next ones the first that is free, where it is not.
-        open_browser: Whether to open the first page.
-        say: Gets the address, and what else should be known.
+        say: Gets what should be known.
+        opened: Gets the address as soon as it can be opened, with the token if there is one.
 
     Raises:
         UsageError: The host cannot be listened at, or there is no free port.
     """
     listening = bound(host, port)
     found = listening.getsockname()[1]
+    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        application(Studio(folder), host, token), log_level="warning", server_header=False,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )  # fmt: skip
     if port and found != port:
         say(f"port {port} is busy, so this is {found}")
-    token = None if is_loopback(host) else secrets.token_urlsafe(24)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{found}/" + (f"?token={token}" if token else "")
     say(f"Gatescope studio: {address}")
     if token:
         say("whoever has this address can use it; it is printed this once")
-    if open_browser:
-        webbrowser.open(address)
-    config = uvicorn.Config(
-        application(Studio(folder), host, token), log_level="warning", ws="wsproto",
-        server_header=False,
-    )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    if _is_unspecified(host):
+        say(f"from elsewhere, put the name of this machine in place of {host}")
+    opened(address)
+    with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def application(studio: Studio, host: str, token: str | None) -> Application:
@@ -89,26 +97,36 @@ def bound(host: str, port: int) -> socket.socket:
         UsageError: There is no such host here, or no free port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in range(port, port + _PORTS_TRIED if port else 1):
+    last = min(port + _PORTS_TRIED, _PORTS) if port else 1
+    for number in range(port, last):
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((host, number))
-        except OSError as cause:
+            listening.bind((_named(host), number))
+            listening.listen(_WAITING)  # until then, another process could bind here, too
+        except (OSError, UnicodeError) as cause:
             listening.close()
-            if cause.errno not in (errno.EADDRINUSE, errno.EACCES):
+            if getattr(cause, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
                 raise UsageError(
-                    f"cannot listen at {host!r}: {cause.strerror or cause}",
+                    f"cannot listen at {host!r}: {getattr(cause, 'strerror', None) or cause}",
                     "an address of this machine, or a name of it",
                     "--host 127.0.0.1",
                 ) from cause
         else:
             return listening
     raise UsageError(
-        f"no port from {port} to {port + _PORTS_TRIED - 1} is free",
-        "a free port",
-        "name one: --port 9000",
+        f"no port from {port} to {last - 1} is free", "a free port", "name one: --port 9000"
     )
+
+
+def _named(host: str) -> str:
+    if not host:  # which would be every address of this machine
+        raise OSError(errno.EADDRNOTAVAIL, "it is empty")
+    return host.encode("idna").decode()  # of what this refuses, a socket complains variously
+
+
+def _is_unspecified(host: str) -> bool:
+    return host in ("0.0.0.0", "::")  # noqa: S104
 
 
 def is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
@@ -30,6 +31,7 @@ _FINE = 41  # points of a surface along each parameter
 _MOST_SENTENCES = 12
 _PLAY_SECONDS = 0.12
 _MOST_STEPS = 400
+_LEAST_RATE = 1e-9
 
 
 class Example(NamedTuple):
@@ -185,15 +187,24 @@ def bench_of(asked: Mapping[str, str]) -> Bench:
     first = EXAMPLES[2]
     if "expression" not in asked:
         return _from(first)
-    try:
-        values = {name[2:]: float(value) for name, value in asked.items() if name[:2] == "v."}
-        rate = float(asked.get("rate", "0.01"))
-    except ValueError as cause:
-        raise UsageError(f"the address holds {cause}", "numbers", "start anew from /") from None
+    values = {name[2:]: _number(value) for name, value in asked.items() if name[:2] == "v."}
+    rate = max(_number(asked.get("rate", "0.01")), _LEAST_RATE)
     train = tuple(name for name in asked.get("train", "").split(",") if name)
     loss = asked.get("loss", "squared")
     return Bench(asked["expression"], values, train, asked.get("toward", "1"), rate,
                  loss if loss in LOSSES else "squared")  # fmt: skip
+
+
+def _number(written: str) -> float:
+    try:
+        number = float(written)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(
+            f"the address holds {written!r} for a number", "a number", "start anew from /"
+        )
+    return number
 
 
 def _from(example: Example) -> Bench:
@@ -242,7 +253,7 @@ class GatesView:
         self._timer = ui.timer(_PLAY_SECONDS, self._step, active=False)
         self._begin_anew()
         if problem:
-            self._problem.set_content(problem)
+            self._problem.set_content(_escaped(problem))
 
     def _draw_circuit(self, problem: str) -> None:
         with card("Circuit"):
@@ -316,9 +327,10 @@ class GatesView:
         with ui.element("div").classes("gs-input"):
             text(name, tag="span").classes("gs-name")
             slider = ui.slider(min=-reach, max=reach, step=0.01, value=value)
-            slider.props(f'aria-label="{name}"')
-            number = ui.number(value=value, format="%.4g").props(f'dense aria-label="{name}"')
+            number = ui.number(value=value, format="%.4g").props("dense")
             train = ui.checkbox("train", value=name in bench.train)
+            slider.props["aria-label"] = number.props["aria-label"] = name
+            train.props["aria-label"] = f"train {name}"
         slider.on_value_change(lambda event: self._moved(name, event.value, number))
         number.on_value_change(lambda event: self._moved(name, event.value, slider))
         train.on_value_change(lambda event: self._chosen(name, bool(event.value)))
@@ -356,13 +368,11 @@ class GatesView:
 
     def _aim(self, toward: str) -> None:
         self._bench.toward = toward
-        self._bench.reset()
-        self._show(surface=True)
+        self._reset()
 
     def _weigh(self, loss: str) -> None:
         self._bench.loss = loss
-        self._bench.reset()
-        self._show(surface=True)
+        self._reset()
 
     def _hasten(self, rate: float | None) -> None:
         if rate is not None:
@@ -391,6 +401,7 @@ class GatesView:
     def _reset(self) -> None:
         self._stop()
         self._bench.reset()
+        self._follow()
         self._show(surface=True)
 
     def _show(self, *, trained: bool = False, surface: bool = False) -> None:

@@ -16,6 +16,7 @@ from gatescope.catalog.lookup import CATALOG, find
 from gatescope.catalog.rows import Entry, Setting
 from gatescope.catalog.view import facts
 from gatescope.errors import GatescopeError
+from gatescope.report.html import escape
 from gatescope.report.series import Series
 from gatescope.studio import charts
 from gatescope.studio.frame import Studio, card, room, text
@@ -186,7 +187,7 @@ class MechanismsView:
                 continue
             if drawn is not None:
                 found[name] = drawn
-        self._problem.set_content(problem)
+        self._problem.set_content(escape(problem))
         charts.redraw(self._curves, _options(found, slopes=False))
         sloped = {name: drawn for name, drawn in found.items() if drawn.slope}
         self._slope_card.set_visibility(bool(sloped))
