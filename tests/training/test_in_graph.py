@@ -31,10 +31,12 @@ class Doubled(keras.Model):
         return {"twice": 2 * logs["loss"], "rows": keras.ops.shape(x)[0]}
 
 
-def network(kind=keras.Model):
+def network(kind=keras.Model, depth=1):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6,))
     hidden = layers.Dropout(0.3)(layers.Dense(16, "relu")(inputs))
+    for _ in range(depth - 1):
+        hidden = layers.Dense(16, "tanh")(hidden)
     model = kind(inputs, layers.Dense(2, "softmax")(hidden))
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -44,10 +46,10 @@ def history(model, config=CONFIG, **more):
     return fit(model, (X, Y), config, validation=(X[:21], Y[:21]), **more).history
 
 
-@pytest.mark.parametrize("at_once", [1, 3, "auto"])
-def test_metrics_and_weights_are_those_of_keras_own_loop(at_once):
+@pytest.mark.parametrize(("at_once", "depth"), [(1, 1), (3, 1), ("auto", 1), (3, 40)])
+def test_metrics_and_weights_are_those_of_keras_own_loop(at_once, depth):
     config = CONFIG.model_copy(update={"steps_per_execution": at_once})
-    ours, theirs = network(), network(KerasSteps)
+    ours, theirs = network(depth=depth), network(KerasSteps, depth)
     mine, others = history(ours, config), history(theirs, config)
     for name in others:
         np.testing.assert_allclose(mine[name], others[name], rtol=1e-5)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gatescope.data.datasets import Dataset, Field, Part
 from gatescope.errors import UsageError
+from gatescope.recipes.kinds import baselines
 from gatescope.recipes.kinds.baselines import baseline_scores
 
 ROWS = 240
@@ -80,3 +83,13 @@ def test_several_targets_are_scored_by_name() -> None:
 def test_a_baseline_of_classes_has_nothing_to_say_of_numbers() -> None:
     with pytest.raises(UsageError, match="there is no baseline 'words' for a target of number"):
         baseline_scores("words", of_categories(), 0)
+
+
+def test_of_many_samples_a_baseline_learns_from_some(monkeypatch) -> None:
+    data = of_categories()
+    monkeypatch.setattr(baselines, "MOST_TAUGHT", 7)
+    chosen = np.sort(np.random.default_rng(3).choice(len(data.train), 7, replace=False))
+    some = replace(data, train=data.train.rows(chosen))
+    assert baseline_scores("guess", data, 3) == baseline_scores("guess", some, 3)
+    monkeypatch.undo()
+    assert baseline_scores("guess", data, 3) != baseline_scores("guess", some, 3)

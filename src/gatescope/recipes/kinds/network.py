@@ -25,7 +25,7 @@ from gatescope.data.sources import ImageFiles, SampleTable, SoundFiles, TableFil
 from gatescope.data.splits import SPLITS
 from gatescope.errors import DivergenceError, UsageError, nearest
 from gatescope.recipes.kinds.agreement import scores_of
-from gatescope.recipes.kinds.baselines import Baseline, baseline_scores
+from gatescope.recipes.kinds.baselines import MOST_TAUGHT, Baseline, baseline_scores
 from gatescope.recipes.kinds.kept import keep, origin_of
 from gatescope.recipes.kinds.preparing import AnyNetwork, Prepared, prepare
 from gatescope.recipes.kinds.recipe import Recipe
@@ -199,8 +199,16 @@ def run_network(
         rows=[*map(_row, trained), *map(_diverged_row, diverged)],
         columns=_COLUMNS,
         pictures=[_curves(trained), *show(trained)],
-        notes=(*data.notes, *_units(data), *(f"{name}: {why}" for name, why in diverged.items())),
-    )
+        notes=(
+            *data.notes, *_units(data), *(_sampled(data) if recipe.baselines else ()),
+            *(f"{name}: {why}" for name, why in diverged.items()),
+        ),
+    )  # fmt: skip
+
+
+def _sampled(data: Dataset) -> Iterator[str]:
+    if len(data.train) > MOST_TAUGHT:
+        yield f"baselines learned from {MOST_TAUGHT:,} of {len(data.train):,} training samples"
 
 
 def _units(data: Dataset) -> Iterator[str]:
