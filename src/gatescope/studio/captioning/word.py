@@ -89,7 +89,7 @@ class WordView:
     ) -> None:
         said = inspection.caption.words[place]
         found = await self._compute(
-            "reading the caption again", lambda: inspection.next_words(place, _CHOICES)
+            "Reading the caption again", lambda: inspection.next_words(place, _CHOICES)
         )
         if found is None:
             return
@@ -102,7 +102,7 @@ class WordView:
             ui.html(bars(rows, label="Probability of the next word"), sanitize=False)
             text(_chosen(said.text, found[0].text)).classes("note")
         proofs = await self._compute(
-            "painting regions over, and asking again", lambda: inspection.proofs
+            "Painting regions over and asking again", lambda: inspection.proofs
         )
         if proofs is not None:
             with proof:
@@ -115,7 +115,7 @@ class WordView:
             neuron = opened()
             return Circuit(neuron, neuron.to_svg(), tuple(neuron.follow(_LEADS)))
 
-        found = await self._compute("opening the circuit", circuit)
+        found = await self._compute("Opening the circuit", circuit)
         if found is not None:
             self._trail.append(found)
             self._draw()
