@@ -196,6 +196,7 @@ class PlaygroundView:
             ui.notify("The file is larger than 1 MB.", type="negative")
             return
         content = await event.file.read()
+        event.sender.reset()
         with said():
             columns, target = await asyncio.to_thread(self._keep, content)
             self._file_name = Path(event.file.name).name

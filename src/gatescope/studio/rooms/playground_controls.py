@@ -78,9 +78,9 @@ class Controls:
             settings: All of it.
         """
         self.settings = settings
-        self._draw()
-        self._draw_layers()
         self._changed(settings)
+        self._draw()  # last, for it may take away what was clicked
+        self._draw_layers()
 
     def offer_columns(self, columns: Sequence[str], target: str) -> None:
         """Lets one of a table's columns be chosen.
