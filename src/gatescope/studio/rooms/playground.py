@@ -168,7 +168,7 @@ class PlaygroundView:
                 with ui.element("div").classes("gs-surface"):
                     self._surface = ui.element("img").props('alt=""')
                     self._samples = ui.html("", sanitize=False)
-                self._legend = ui.element("div").classes("gs-legend")
+                self._legend = ui.element("div").classes("gs-classes")
                 self._about = text("").classes("note gs-note")
             with card("Loss"):
                 self._losses = charts.chart({}, "Loss of both parts", height="11rem")

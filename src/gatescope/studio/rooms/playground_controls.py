@@ -68,7 +68,7 @@ class Controls:
 
     def draw_layers(self) -> None:
         """Puts the rows of hidden layers where they are asked for."""
-        self._layers = ui.element("div").classes("gs-layers")
+        self._layers = ui.element("div").classes("gs-hidden")
         self._draw_layers()
 
     def take(self, settings: Settings) -> None:
@@ -161,7 +161,7 @@ class Controls:
                 "No CSV file, or one larger than 1 MB.", type="negative"
             ),
         ).props('accept=".csv,.tsv,.txt" flat bordered')  # fmt: skip
-        upload.classes("gs-upload")
+        upload.classes("gs-csv")
         if self._columns:
             self._select("target", "Column to predict", _same(self._columns))
 
