@@ -27,7 +27,7 @@ from gatescope.errors import ConfigurationError, DivergenceError, UsageError
 from gatescope.scope.statistics import Flat, flat_beyond, norm
 from gatescope.training.determinism import repeat_exactly
 from gatescope.training.epochs import Arrays, as_arrays, order_of, rows
-from gatescope.training.fit import FitConfig
+from gatescope.training.fit import FitConfig, check_compiled
 from gatescope.training.plane import InputPlane
 from gatescope.training.schedules import Plateau
 
@@ -513,12 +513,7 @@ def _told(problem: BaseException | None) -> str:
 
 
 def _check(model: keras.Model, config: FitConfig) -> None:
-    if not model.compiled:
-        raise UsageError(
-            f"the model {model.name!r} is not compiled",
-            "a model with a loss",
-            "call model.compile(loss=..., metrics=...) first",
-        )
+    check_compiled(model)
     if isinstance(config.schedule, Plateau) or config.class_weight:
         raise ConfigurationError(
             "the schedule waits for epochs without a better value"
