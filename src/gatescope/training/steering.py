@@ -193,11 +193,7 @@ class SteeredTraining:
             UsageError: It is closed.
         """
         self._pace = pace
-        self._done(self._raise_problem)
-        if not self._played.is_set():
-            self._played.set()
-            self._due = time.monotonic()
-            self._go_on_soon()
+        self._done(self._start)
 
     def pause(self) -> None:
         """Stops after the step that it is in."""
@@ -264,6 +260,13 @@ class SteeredTraining:
             return asked.result()
         except CancelledError:
             raise _closed() from None
+
+    def _start(self) -> None:
+        self._raise_problem()
+        if not self._played.is_set():
+            self._played.set()
+            self._due = time.monotonic()
+            self._go_on_soon()
 
     def _go_on_soon(self) -> None:
         with suppress(RuntimeError):  # closed meanwhile, there is nothing to go on with
