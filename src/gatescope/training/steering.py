@@ -403,9 +403,12 @@ class _Network:
         chosen = tf.TensorSpec((None,), tf.int32)
         given = [keras.tree.map_structure(_of_any_length, part) for part in train]
         # Asked by its concrete function, for it is called thousands of times with little to do.
-        self._step = tf.function(self._train_step).get_concrete_function(chosen)
-        self._answer = tf.function(self._loss_and_answers, input_signature=given)
-        self._look = tf.function(self._put_out, input_signature=keras.tree.flatten(given[0]))
+        step = tf.function(self._train_step, autograph=False)
+        self._step = step.get_concrete_function(chosen)
+        self._answer = tf.function(self._loss_and_answers, input_signature=given, autograph=False)
+        self._look = tf.function(
+            self._put_out, input_signature=keras.tree.flatten(given[0]), autograph=False
+        )
 
     def restore(self) -> None:
         """Puts back everything that training has changed, random generators included."""

@@ -291,6 +291,9 @@ class PlaygroundView:
         except GatescopeError as error:
             self._say(f"{error.happened}: {error.expected}. {error.fix}", wrong=True)
             return
+        except Exception:
+            self._say("The network could not be built; the studio's terminal says why.", wrong=True)
+            raise
         if self._gone:  # while it was built
             await self._close_opened()
             return
