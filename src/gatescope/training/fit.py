@@ -327,13 +327,25 @@ class _Begin(keras.callbacks.Callback):
             self.held_out.begin(0)
 
 
-def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
+def check_compiled(model: keras.Model) -> None:
+    """Refuses a model without a loss.
+
+    Args:
+        model: Whatever is to be trained.
+
+    Raises:
+        UsageError: It is not compiled.
+    """
     if not model.compiled:
         raise UsageError(
             f"the model {model.name!r} is not compiled",
             "a model with a loss",
             "call model.compile(loss=..., metrics=...) first",
         )
+
+
+def _check(model: keras.Model, run: Path | None, *, resume: bool) -> None:
+    check_compiled(model)
     if resume and run is None:
         raise UsageError(
             "there is nothing to resume without a run",

@@ -27,7 +27,7 @@ from gatescope.errors import ConfigurationError, DivergenceError, UsageError
 from gatescope.scope.statistics import Flat, flat_beyond, norm
 from gatescope.training.determinism import repeat_exactly
 from gatescope.training.epochs import Arrays, as_arrays, order_of, rows
-from gatescope.training.fit import FitConfig
+from gatescope.training.fit import FitConfig, check_compiled
 from gatescope.training.plane import InputPlane
 from gatescope.training.schedules import Plateau
 
@@ -193,11 +193,7 @@ class SteeredTraining:
             UsageError: It is closed.
         """
         self._pace = pace
-        self._done(self._raise_problem)
-        if not self._played.is_set():
-            self._played.set()
-            self._due = time.monotonic()
-            self._go_on_soon()
+        self._done(self._start)
 
     def pause(self) -> None:
         """Stops after the step that it is in."""
@@ -264,6 +260,13 @@ class SteeredTraining:
             return asked.result()
         except CancelledError:
             raise _closed() from None
+
+    def _start(self) -> None:
+        self._raise_problem()
+        if not self._played.is_set():
+            self._played.set()
+            self._due = time.monotonic()
+            self._go_on_soon()
 
     def _go_on_soon(self) -> None:
         with suppress(RuntimeError):  # closed meanwhile, there is nothing to go on with
@@ -400,9 +403,12 @@ class _Network:
         chosen = tf.TensorSpec((None,), tf.int32)
         given = [keras.tree.map_structure(_of_any_length, part) for part in train]
         # Asked by its concrete function, for it is called thousands of times with little to do.
-        self._step = tf.function(self._train_step).get_concrete_function(chosen)
-        self._answer = tf.function(self._loss_and_answers, input_signature=given)
-        self._look = tf.function(self._put_out, input_signature=keras.tree.flatten(given[0]))
+        step = tf.function(self._train_step, autograph=False)
+        self._step = step.get_concrete_function(chosen)
+        self._answer = tf.function(self._loss_and_answers, input_signature=given, autograph=False)
+        self._look = tf.function(
+            self._put_out, input_signature=keras.tree.flatten(given[0]), autograph=False
+        )
 
     def restore(self) -> None:
         """Puts back everything that training has changed, random generators included."""
@@ -513,12 +519,7 @@ def _told(problem: BaseException | None) -> str:
 
 
 def _check(model: keras.Model, config: FitConfig) -> None:
-    if not model.compiled:
-        raise UsageError(
-            f"the model {model.name!r} is not compiled",
-            "a model with a loss",
-            "call model.compile(loss=..., metrics=...) first",
-        )
+    check_compiled(model)
     if isinstance(config.schedule, Plateau) or config.class_weight:
         raise ConfigurationError(
             "the schedule waits for epochs without a better value"

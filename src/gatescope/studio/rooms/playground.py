@@ -168,7 +168,7 @@ class PlaygroundView:
                 with ui.element("div").classes("gs-surface"):
                     self._surface = ui.element("img").props('alt=""')
                     self._samples = ui.html("", sanitize=False)
-                self._legend = ui.element("div").classes("gs-legend")
+                self._legend = ui.element("div").classes("gs-classes")
                 self._about = text("").classes("note gs-note")
             with card("Loss"):
                 self._losses = charts.chart({}, "Loss of both parts", height="11rem")
@@ -196,6 +196,7 @@ class PlaygroundView:
             ui.notify("The file is larger than 1 MB.", type="negative")
             return
         content = await event.file.read()
+        event.sender.reset()
         with said():
             columns, target = await asyncio.to_thread(self._keep, content)
             self._file_name = Path(event.file.name).name
@@ -290,6 +291,9 @@ class PlaygroundView:
         except GatescopeError as error:
             self._say(f"{error.happened}: {error.expected}. {error.fix}", wrong=True)
             return
+        except Exception:
+            self._say("The network could not be built; the studio's terminal says why.", wrong=True)
+            raise
         if self._gone:  # while it was built
             await self._close_opened()
             return

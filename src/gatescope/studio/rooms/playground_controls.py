@@ -68,7 +68,7 @@ class Controls:
 
     def draw_layers(self) -> None:
         """Puts the rows of hidden layers where they are asked for."""
-        self._layers = ui.element("div").classes("gs-layers")
+        self._layers = ui.element("div").classes("gs-hidden")
         self._draw_layers()
 
     def take(self, settings: Settings) -> None:
@@ -78,9 +78,9 @@ class Controls:
             settings: All of it.
         """
         self.settings = settings
-        self._draw()
-        self._draw_layers()
         self._changed(settings)
+        self._draw()  # last, for it may take away what was clicked
+        self._draw_layers()
 
     def offer_columns(self, columns: Sequence[str], target: str) -> None:
         """Lets one of a table's columns be chosen.
@@ -161,7 +161,7 @@ class Controls:
                 "No CSV file, or one larger than 1 MB.", type="negative"
             ),
         ).props('accept=".csv,.tsv,.txt" flat bordered')  # fmt: skip
-        upload.classes("gs-upload")
+        upload.classes("gs-csv")
         if self._columns:
             self._select("target", "Column to predict", _same(self._columns))
 
