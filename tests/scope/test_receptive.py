@@ -111,6 +111,21 @@ def test_words_of_a_text_are_seen_through_their_embedding() -> None:
     np.testing.assert_allclose(found.gradient[0, 4:7], np.abs(kernel).sum(1), rtol=1e-5)
 
 
+def test_pixels_may_be_bytes() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(2, 3, name="last"),
+        ]
+    )
+    x = np.arange(36, dtype="uint8").reshape(1, 6, 6, 1)
+    found = field_of(model, x, (0, 2, 1, 0))
+    assert found.box == ((0, 0), (2, 4), (1, 3), (0, 0))
+    kernel = np.asarray(model.get_layer("last").kernel)[..., 0, 0]
+    np.testing.assert_allclose(found.gradient[0, 2:5, 1:4, 0], kernel / 255, rtol=1e-5)
+
+
 def test_each_input_has_its_own_field() -> None:
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
     first = layers.Dense(4, name="first")(a)
@@ -127,8 +142,6 @@ def test_a_summary_is_refused() -> None:
     model = image_model()
     x = np.ones((1, 20, 18, 2), "float32")
     element = trace(model, x).neuron("last", (0, 1, 1, 1)).element
-    for gate in list(trace(model, x).gates):
-        del gate
     element.value.gate.inputs[0].keep_summary_only()
     with pytest.raises(TraceError, match="only a summary"):
         receptive_fields(element)

@@ -91,7 +91,7 @@ def rooms(studio_at: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
 def opened(page: Any, address: str, *, unit: bool = True) -> Any:
     """A network's page, once all of it is there."""
     page.goto(address)
-    page.locator(".gs-layers tbody tr").first.wait_for(timeout=_OPENED)
+    page.locator(".gs-layers .gs-layer-name").first.wait_for(timeout=_OPENED)
     if unit:
         page.get_by_role("heading", name="Circuit").wait_for(timeout=_OPENED)
     page.locator(".gs-waits").wait_for(state="hidden", timeout=_OPENED)
@@ -114,8 +114,11 @@ def test_networks_are_listed_and_bare_runs_are_not(page: Any, rooms: Rooms) -> N
 def test_layers_have_the_costs_that_the_library_counts(page: Any, rooms: Rooms) -> None:
     opened(page, f"{rooms.base}/network/digits")
     costs = parameters(look_at(rooms.folder / "digits").model)
-    rows = [row.inner_text().split("\t") for row in page.locator(".gs-layers tbody tr").all()]
-    shown = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows if len(row) > 1}
+    rows = [
+        row.locator("td").all_inner_texts()
+        for row in page.locator(".gs-layers tbody tr:has(button)").all()
+    ]
+    shown = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
     assert list(shown) == [layer.name for layer in costs.layers]
     for layer in costs.layers:
         kind, output, own, unshared, _ = shown[layer.name]
@@ -179,9 +182,11 @@ def test_a_number_is_followed_to_the_layer_before(page: Any, rooms: Rooms) -> No
     nav = page.get_by_role("navigation", name="Down to the inputs")
     for one in path[1:]:
         assert nav.get_by_text(f"{one.name} = ", exact=False).is_visible()
-    nav.get_by_role("button").nth(0).click()
-    page.get_by_role("heading", name=f"{path[1].name} = ").wait_for()
-    page.locator(".gs-choice[aria-current]", has_text=path[1].name.partition("[")[0]).wait_for()
+    (pooled,) = (one.name for one in path if one.name.startswith("pool_1["))
+    nav.get_by_role("button", name=f"{pooled} = ").click()
+    page.get_by_role("heading", name=f"{pooled} = ").wait_for()
+    page.locator(".gs-layer-name[aria-current]", has_text="pool_1").wait_for()
+    page.get_by_role("heading", name="pool_1 · MaxPooling2D").wait_for()
 
 
 def test_pooling_shows_who_won(page: Any, rooms: Rooms) -> None:
@@ -210,7 +215,7 @@ def test_gates_over_time_are_the_library_s(page: Any, rooms: Rooms, options_of: 
     label = "Forget gate: how much of the cell is kept, 6 steps by 3 units"
     options = options_of(page, label)
     expected = course.gates["forget"][0]
-    for step, unit, shown in options["series"][0]["data"]:
+    for step, unit, shown, *_ in options["series"][0]["data"]:
         if shown is None:
             assert np.isnan(expected[step, unit])
         else:
@@ -224,7 +229,7 @@ def test_a_text_is_typed_and_its_words_are_weighed(page: Any, rooms: Rooms) -> N
     page.get_by_label("Or a text of your own").fill("bad <b>film</b> good")
     page.get_by_label("Or a text of your own").press("Enter")
     page.wait_for_url("**text=bad**")
-    page.locator(".gs-word").first.wait_for()
+    page.locator(".gs-word", has_text="bad").wait_for()
     words = [word.strip() for word in page.locator(".gs-word").all_inner_texts()]
     assert words[0] == "bad" and words[-1] == "good"
     assert page.locator("b", has_text="film").count() == 0

@@ -107,6 +107,8 @@ def _carried(element: Element, behind: Sequence[Gate], exact: bool) -> dict[Valu
 
 def _through(gate: Gate, leaving: Mapping[int, Array], exact: bool) -> list[tuple[Value, Array]]:
     """What arrives at the inputs of a gate; where only reach is asked for, as ones."""
+    if gate.op == "Cast" and not gate.inputs[0].is_float:  # pixels as bytes; or true and false
+        return [(gate.inputs[0], leaving[0])]
     sources = _sources(gate)
     if not sources:
         return _to_indices(gate, leaving)

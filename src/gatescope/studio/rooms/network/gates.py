@@ -65,7 +65,8 @@ def _draw_gate(gate: str, values: Array, labels: list[str]) -> None:
         y_label="unit", signed=gate not in _SHARES,
     )  # fmt: skip
     if gate in _SHARES:
-        options["visualMap"] |= {"min": 0, "max": 1}
+        options["visualMap"] |= {"min": 0, "max": 1, "text": ["1", "0"]}
+    options.pop("aria", None)  # by which ECharts would overwrite the label
     options["grid"] |= {"left": 56}
     every = max(1, -(-shown // 8))
     options["yAxis"] |= {"nameGap": 36, "axisLabel": {"interval": every - 1}}

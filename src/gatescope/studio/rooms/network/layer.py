@@ -21,6 +21,7 @@ from gatescope.studio.rooms.network.pictures import (
     legend,
     note,
     picture,
+    scrolls,
     tiled,
 )
 
@@ -318,7 +319,6 @@ def _bars(numbers: Array, chosen: int) -> charts.Options:
     ]
     return {
         "animation": False,
-        "aria": {"enabled": True},
         "grid": {"left": 64, "right": 16, "top": 14, "bottom": 46},
         "tooltip": {"confine": True},
         "xAxis": charts.axis("unit", type="category", data=list(range(len(numbers)))),
@@ -391,7 +391,7 @@ def _draw_ops(look: LayerLook) -> None:
             text("None: what comes in goes on as it is.").classes("note")
             return
         rows = [dict(zip(_OPS, one, strict=True)) for one in look.ops]
-        with ui.element("div").classes("gs-scrolls gs-ops"):
+        with scrolls("Operations").classes("gs-ops"):
             whole_table(rows, _OPS)
         if look.more_ops:
             note(f"and {look.more_ops:,} more")

@@ -30,7 +30,7 @@ _FILL = "gatescope train convolution"
 _OPENS = (
     '<q-td :props="props"><a :href="props.row.address" class="gs-link">{{ props.value }}</a></q-td>'
 )
-_CHOOSES = """<q-td :props="props"><button type="button" class="gs-choice"
+_CHOOSES = """<q-td :props="props"><button type="button" class="gs-layer-name"
   :aria-current="props.row.name === props.row.open ? 'true' : null"
   @click="$parent.$emit('choose', props.row.name)">{{ props.value }}</button></q-td>"""
 
@@ -213,8 +213,8 @@ class NetworkView:
             text(_totals(self._overview)).classes("note")
             words = ui.input("Filter layers").props("dense clearable")
             self._table = ui.table(
-                rows=self._layer_rows(), columns=_columns(), row_key="name", pagination=0
-            ).props("flat dense hide-pagination virtual-scroll").classes("gs-layers")  # fmt: skip
+                rows=self._layer_rows(), columns=_columns(), row_key="name", pagination=0,
+            ).props("flat dense hide-pagination").classes("gs-layers")  # fmt: skip
             self._table.add_slot("body-cell-layer", _CHOOSES)
             self._table.on("choose", lambda event: self._choose_layer(str(event.args)))
             words.bind_value_to(self._table, "filter", forward=lambda value: value or "")

@@ -169,6 +169,17 @@ def legend(values: Array, *, signed: bool) -> None:
         text(ends[1], tag="span")
 
 
+def scrolls(label: str) -> ui.element:
+    """A box whose content may be longer than it is, and that a keyboard can scroll.
+
+    Args:
+        label: What is in it.
+    """
+    box = ui.element("div").classes("gs-scrolls")
+    box.props["tabindex"], box.props["role"], box.props["aria-label"] = 0, "region", label
+    return box
+
+
 def note(words: str) -> ui.html:
     """A remark below a picture.
 

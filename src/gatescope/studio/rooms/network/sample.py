@@ -18,6 +18,7 @@ from gatescope.studio.rooms.network.pictures import (
     note,
     photo,
     picture,
+    scrolls,
 )
 
 _ANSWERS = 3
@@ -102,7 +103,7 @@ def _draw_numbers(one: InputLook) -> None:
         for name, number in zip(names, numbers, strict=True)
     ]
     with ui.expansion("As the network gets it").props("dense"):
-        with ui.element("div").classes("gs-scrolls"):
+        with scrolls("Numbers that go in"):
             whole_table(rows[:_NUMBERS], ("goes in", "number"), numbers=("number",))
         if len(rows) > _NUMBERS:
             note(f"and {len(rows) - _NUMBERS:,} more")

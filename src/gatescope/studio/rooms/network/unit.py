@@ -31,6 +31,7 @@ from gatescope.studio.rooms.network.pictures import (
     note,
     photo,
     picture,
+    scrolls,
 )
 
 _TERMS = {0: "as many as can be looked over"} | {
@@ -168,7 +169,7 @@ def _draw_written(written: Written) -> None:
             )
         ]  # fmt: skip
         heads = ("what comes in", "number", "weight", "its number", "product")
-        with ui.element("div").classes("gs-scrolls"):
+        with scrolls("Products"):
             whole_table(rows[:_MOST_ROWS], heads, numbers=("number", "its number", "product"))
         more = f" The {_MOST_ROWS} largest are listed." if len(rows) > _MOST_ROWS else ""
         note(f"{written.op}: {len(rows):,} products, which add up to {_number(written.sum)}."
@@ -255,7 +256,7 @@ def _draw_numbers(one: FieldLook, given: InputLook | None) -> None:
          "gradient": _number(float(one.gradient[place]))}
         for place in order
     ]  # fmt: skip
-    with ui.element("div").classes("gs-scrolls"):
+    with scrolls("Gradients"):
         whole_table(rows, ("number", "gradient"), numbers=("gradient",))
     note(f"It sees {int(one.seen.sum()):,} of {one.seen.size:,} numbers. The gradient is what a "
          "small change of each does to the unit.")  # fmt: skip
