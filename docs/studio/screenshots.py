@@ -54,7 +54,8 @@ class Picture(NamedTuple):
 def _play(page: Any) -> None:
     for _ in range(8):
         page.get_by_role("button", name="Step", exact=True).click()
-    page.wait_for_timeout(1500)
+    page.get_by_text("step 8").wait_for()
+    page.wait_for_timeout(2000)
 
 
 PICTURES = {
@@ -102,7 +103,8 @@ def take(browser: Any, address: str, room: str, runs: list[str], file: Path) -> 
         viewport={"width": 1280, "height": wanted.height}, reduced_motion="reduce"
     )
     page.goto(address.rstrip("/") + wanted.address(runs))
-    page.wait_for_timeout(3000)
+    page.locator(".gs-room svg").last.wait_for(timeout=120_000)
+    page.wait_for_timeout(4000)
     wanted.act(page)
     page.screenshot(path=file)
     page.close()

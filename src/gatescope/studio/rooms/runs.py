@@ -50,7 +50,6 @@ def register(studio: Studio) -> None:
     Args:
         studio: What it shows.
     """
-
     listed = Listed(studio.folder)
 
     @ui.page("/runs", response_timeout=PATIENCE)
