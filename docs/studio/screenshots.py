@@ -26,6 +26,7 @@ from gatescope.runs.folder import list_runs
 
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
+_PATIENCE = 300_000  # milliseconds, on a machine that does much else
 SCRIPT = """
     import keras
     from sklearn.datasets import load_digits
@@ -102,8 +103,9 @@ def take(browser: Any, address: str, room: str, runs: list[str], file: Path) -> 
     page = browser.new_page(
         viewport={"width": 1280, "height": wanted.height}, reduced_motion="reduce"
     )
+    page.set_default_timeout(_PATIENCE)
     page.goto(address.rstrip("/") + wanted.address(runs))
-    page.locator(".gs-room svg").last.wait_for(timeout=120_000)
+    page.locator(".gs-room svg").last.wait_for()
     page.wait_for_timeout(4000)
     wanted.act(page)
     page.screenshot(path=file)
