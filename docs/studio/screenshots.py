@@ -26,6 +26,7 @@ from gatescope.runs.folder import list_runs
 
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
+_PATIENCE = 300_000  # milliseconds, on a machine that does much else
 SCRIPT = """
     import keras
     from sklearn.datasets import load_digits
@@ -54,7 +55,8 @@ class Picture(NamedTuple):
 def _play(page: Any) -> None:
     for _ in range(8):
         page.get_by_role("button", name="Step", exact=True).click()
-    page.wait_for_timeout(1500)
+    page.get_by_text("step 8").wait_for()
+    page.wait_for_timeout(2000)
 
 
 PICTURES = {
@@ -101,8 +103,10 @@ def take(browser: Any, address: str, room: str, runs: list[str], file: Path) -> 
     page = browser.new_page(
         viewport={"width": 1280, "height": wanted.height}, reduced_motion="reduce"
     )
+    page.set_default_timeout(_PATIENCE)
     page.goto(address.rstrip("/") + wanted.address(runs))
-    page.wait_for_timeout(3000)
+    page.locator(".gs-room svg").last.wait_for()
+    page.wait_for_timeout(4000)
     wanted.act(page)
     page.screenshot(path=file)
     page.close()

@@ -18,7 +18,7 @@ import pytest
 
 import gatescope
 
-_SECONDS = 60.0  # for a server to answer, on a machine that does much else
+_SECONDS = 180.0  # for a server to answer, on a machine that does much else
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Without a sandbox, for that is refused to root and in containers; with no request of its own.
 _SWITCHES = (

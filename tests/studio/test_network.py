@@ -15,7 +15,7 @@ from gatescope.data.words import TextsReader
 from gatescope.models.building import build
 from gatescope.recipes import convolution
 from gatescope.recipes.kinds.kept import INPUTS, Inputs, Output, keep, origin_of
-from gatescope.recipes.own_samples import look_at
+from gatescope.recipes.running.own_samples import look_at
 from gatescope.runs.record import record_in
 from gatescope.scope.drops import dropout_mask
 from gatescope.scope.gates_over_time import gates_over_time

@@ -14,6 +14,15 @@ from nicegui import app, ui
 
 from gatescope.errors import GatescopeError
 
+# NiceGUI 3.18's chart draws itself a moment after it is there; taken away before, it fails.
+_CHARTS_MAY_GO = """
+  app.mixin({ beforeUnmount() {
+    if ("enable3d" in this.$props && !this.chart) this.chart = { dispose() {} };
+  } });
+"""
+PATIENCE = 60.0
+"""Seconds for a page that reads from disk before it is sent; NiceGUI's own 3 are soon over where
+much else goes on."""
 _LOG = logging.getLogger("gatescope.studio")
 
 
@@ -58,6 +67,7 @@ def prepare(studio: Studio) -> None:
     app.on_page_exception(_sorry)
     # No bar that shows that something is loaded: it has no name for those who do not see it.
     app.config.quasar_config["loadingBar"] = {"skipHijack": True}
+    app.config.vue_config_script += _CHARTS_MAY_GO
     app.colors(primary="#0b62a8", negative="#b3261e", positive="#00705a")
 
 

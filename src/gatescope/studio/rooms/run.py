@@ -20,7 +20,7 @@ from gatescope.runs.open import Run
 from gatescope.runs.view import facts, settings, structure
 from gatescope.studio import charts, pictures
 from gatescope.studio.folders import address_of, network_address, run_named
-from gatescope.studio.frame import Studio, card, empty, room, text, whole_table
+from gatescope.studio.frame import PATIENCE, Studio, card, empty, room, text, whole_table
 
 _LEAD = (
     "Curves, what every layer did, and what was found. The slider at the foot moves all of it "
@@ -136,7 +136,7 @@ def register(studio: Studio) -> None:
     def shared(folder: Path, state: tuple[object, ...], asked: Asked) -> Look:
         return look_at(Run(folder), state, asked)
 
-    @ui.page("/runs/{name:path}")
+    @ui.page("/runs/{name:path}", response_timeout=PATIENCE)
     async def one_run(name: str, request: Request) -> None:
         with room("Runs", name, _LEAD):
             await RunView(name, studio, asked_in(request.query_params), shared).open()

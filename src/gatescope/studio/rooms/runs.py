@@ -20,7 +20,17 @@ from gatescope.runs.folder import Listing, delete_run, list_runs, rename_run
 from gatescope.runs.view import COLUMNS, curves, difference_rows, listing_rows
 from gatescope.studio import charts, pictures
 from gatescope.studio.folders import address_of, is_inside, run_named
-from gatescope.studio.frame import Studio, card, empty, heading, room, said, text, whole_table
+from gatescope.studio.frame import (
+    PATIENCE,
+    Studio,
+    card,
+    empty,
+    heading,
+    room,
+    said,
+    text,
+    whole_table,
+)
 
 _SECONDS = 2.0
 _LINK = (
@@ -42,7 +52,7 @@ def register(studio: Studio) -> None:
     """
     listed = Listed(studio.folder)
 
-    @ui.page("/runs")
+    @ui.page("/runs", response_timeout=PATIENCE)
     async def runs(request: Request) -> None:
         with room("Runs", "Runs", "Every training of this folder, as it goes on. Choose some to "
                   "compare them; open one to look inside."):  # fmt: skip

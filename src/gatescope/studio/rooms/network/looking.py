@@ -14,7 +14,7 @@ import numpy as np
 
 from gatescope.data import datasets
 from gatescope.errors import RunError, TraceError, UsageError, nearest
-from gatescope.recipes.own_samples import Looked, arranged, look_at, of_text
+from gatescope.recipes.running.own_samples import Looked, arranged, look_at, of_text
 from gatescope.recipes.running.prediction import answer
 from gatescope.runs.folder import model_file
 from gatescope.scope.drops import dropout_mask, drops

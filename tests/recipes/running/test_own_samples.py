@@ -13,7 +13,7 @@ from gatescope.errors import DataError, RunError
 from gatescope.models.building import build
 from gatescope.recipes import table
 from gatescope.recipes.kinds.kept import INPUTS, Inputs, Output, keep, origin_of
-from gatescope.recipes.own_samples import arranged, look_at, of_text
+from gatescope.recipes.running.own_samples import arranged, look_at, of_text
 
 layers = keras.layers
 
