@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, cast, final
 
 from nicegui import background_tasks, ui
 from nicegui.events import UploadEventArguments
@@ -196,7 +196,7 @@ class PlaygroundView:
             ui.notify("The file is larger than 1 MB.", type="negative")
             return
         content = await event.file.read()
-        event.sender.reset()
+        cast(ui.upload, event.sender).reset()
         with said():
             columns, target = await asyncio.to_thread(self._keep, content)
             self._file_name = Path(event.file.name).name
