@@ -102,7 +102,7 @@ class PlaygroundView:
         self._refused = problem
         self._wanted: Settings | None = settings
         self._opened: _Opened | None = None
-        self._play_on = self._gone = False
+        self._play_on = self._gone = self._shows_playing = False
         self._table: Path | None = None
         self._file_name = ""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -272,8 +272,8 @@ class PlaygroundView:
         if wanted is not None:
             self._wanted = None
             await self._follow(wanted)
-        elif self._opened is not None and self._opened.training.playing:
-            await self._show()
+        elif self._opened is not None and (self._opened.training.playing or self._shows_playing):
+            await self._show()  # once more where it has ended by itself
 
     async def _follow(self, wanted: Settings) -> None:
         opened = self._opened
@@ -361,6 +361,7 @@ class PlaygroundView:
             self._say("")
 
     def _mark_playing(self, playing: bool) -> None:
+        self._shows_playing = playing
         self._play.set_text("Pause" if playing else "Play")
         self._play.set_icon("pause" if playing else "play_arrow")
 
