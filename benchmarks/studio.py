@@ -191,7 +191,10 @@ def probed(writer: RunWriter, steps: Any, generator: np.random.Generator) -> Non
 
 
 def crowd(browser: Any, folder: Path, times: int) -> None:
-    with Studio(folder) as studio, start_run(folder, "live", configuration={}, tensorboard=False) as writer:
+    with (
+        Studio(folder) as studio,
+        start_run(folder, "live", configuration={}, tensorboard=False) as writer,
+    ):
         probed(writer, np.arange(20), np.random.default_rng(0))
         writer.flush()
         address = f"{studio.address}/runs/{writer.folder.name}"
