@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gatescope.recipes.kinds.keras_script import keras_script
-from gatescope.studio.rooms.playground_pictures import pictures
-from gatescope.studio.rooms.playground_settings import Settings, settings_of
+from gatescope.studio.rooms.playground.pictures import pictures
+from gatescope.studio.rooms.playground.settings import Settings, settings_of
 
 SMALL = "samples=80&pace=0"
 

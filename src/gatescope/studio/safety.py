@@ -79,7 +79,15 @@ class Guard:
         elif self._shown(scope) and scope["type"] == "http":
             await self._welcome(scope, send)
         else:
+            await self._hand_on(scope, receive, send)
+
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             await self._application(scope, receive, _with_headers(send))
+        except RuntimeError as error:
+            # Starlette's word for a browser that left before its answer was there: no fault.
+            if str(error) != "No response returned.":
+                raise
 
     def _refused(self, scope: Scope) -> int | None:
         """The status that a request is refused with."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from nicegui import ui
 
 from gatescope.errors import UsageError
@@ -82,6 +83,8 @@ def application(studio: Studio, host: str, token: str | None) -> Application:
     ui.run_with(
         pages, title="Gatescope", dark=None, language="en-US", tailwind=False,
         reconnect_timeout=10.0, show_welcome_message=False,
+        # On one machine, packing two megabytes of scripts takes longer than sending them.
+        gzip_middleware_factory=GZipMiddleware if token else None,
     )  # fmt: skip
     return Guard(pages, host=host, token=token)
 

@@ -12,13 +12,13 @@ from nicegui import app, events, run, ui
 from starlette.requests import Request
 
 from gatescope.errors import GatescopeError, PhotoError
-from gatescope.studio.captioning import photos
-from gatescope.studio.captioning.captioned_photo import Box, CaptionedPhoto, box_of
-from gatescope.studio.captioning.captioners import SHIPPED, Captioners
-from gatescope.studio.captioning.photos import Photo
-from gatescope.studio.captioning.region import RegionView
-from gatescope.studio.captioning.word import WordView
 from gatescope.studio.frame import Studio, card, room, set_text, text, whole_table
+from gatescope.studio.rooms.captions import photos
+from gatescope.studio.rooms.captions.captioned_photo import Box, CaptionedPhoto, box_of
+from gatescope.studio.rooms.captions.captioners import SHIPPED, Captioners
+from gatescope.studio.rooms.captions.photos import Photo
+from gatescope.studio.rooms.captions.region import RegionView
+from gatescope.studio.rooms.captions.word import WordView
 
 if TYPE_CHECKING:
     from gatescope.caption.captioner import Captioner

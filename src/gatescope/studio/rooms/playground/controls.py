@@ -15,7 +15,7 @@ from gatescope.catalog.pairs import Target
 from gatescope.errors import GatescopeError
 from gatescope.models.heads import losses_for
 from gatescope.studio.frame import heading, text
-from gatescope.studio.rooms.playground_settings import (
+from gatescope.studio.rooms.playground.settings import (
     ACTIVATION_NAMES,
     DATA,
     INITIALIZER_NAMES,

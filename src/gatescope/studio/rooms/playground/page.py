@@ -17,12 +17,12 @@ from starlette.requests import Request
 from gatescope.errors import DataError, GatescopeError, UsageError
 from gatescope.studio import charts
 from gatescope.studio.frame import Studio, card, room, said, text, whole_table
-from gatescope.studio.rooms.playground_controls import Controls
-from gatescope.studio.rooms.playground_settings import MOST_BYTES, Settings, settings_of
+from gatescope.studio.rooms.playground.controls import Controls
+from gatescope.studio.rooms.playground.settings import MOST_BYTES, Settings, settings_of
 
 if TYPE_CHECKING:
     from gatescope.recipes.kinds.playground import Playground
-    from gatescope.studio.rooms.playground_pictures import Pictures
+    from gatescope.studio.rooms.playground.pictures import Pictures
     from gatescope.training.steering import SteeredTraining
 
 _LEAD = "Press Play, and watch a network learn. Change whatever you like meanwhile."
@@ -76,7 +76,7 @@ def _open(settings: Settings, table: Path | None) -> _Opened:
 
 
 def _look(opened: _Opened) -> tuple[Pictures, int, float, bool, str]:
-    from gatescope.studio.rooms.playground_pictures import pictures
+    from gatescope.studio.rooms.playground.pictures import pictures
 
     seen = opened.training.snapshot()
     drawn = pictures(opened.playground, opened.training.plane, seen)
@@ -306,7 +306,7 @@ class PlaygroundView:
 
     async def _begin(self) -> None:
         """Shows a training that has just been opened."""
-        from gatescope.studio.rooms.playground_pictures import about_plane, samples_on_plane
+        from gatescope.studio.rooms.playground.pictures import about_plane, samples_on_plane
 
         opened = self._opened
         if opened is None:
@@ -323,7 +323,7 @@ class PlaygroundView:
 
     def _draw_legend(self, playground: Playground) -> None:
         """Which colour is which class, and what dots and rings are."""
-        from gatescope.studio.rooms.playground_pictures import legend
+        from gatescope.studio.rooms.playground.pictures import legend
 
         self._legend.clear()
         with self._legend:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from nicegui import ui
 
-from gatescope.studio.captioning.photos import Photo
+from gatescope.studio.rooms.captions.photos import Photo
 
 if TYPE_CHECKING:
     from gatescope.caption.inspection import Inspection

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from nicegui import ui
 
-from gatescope.studio.captioning.captioned_photo import Box, box_of
 from gatescope.studio.frame import card, set_text, text, whole_table
+from gatescope.studio.rooms.captions.captioned_photo import Box, box_of
 
 if TYPE_CHECKING:
     from gatescope.caption.inspection import Inspection

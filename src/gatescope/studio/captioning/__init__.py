@@ -1,1 +1,0 @@
-"""What the room of captions is made of: opened captioners, photos, and how both are shown."""
