@@ -101,7 +101,7 @@ def train_scores(model, data: Dataset) -> float:
 
 
 def test_samples_of_large_data_take_a_share_of_the_memory(tmp_path: Path, monkeypatch) -> None:
-    sample = 4 * 4 * 3 * 4  # bytes, in float32
+    sample = 4 * 4 * 3 + 4  # bytes of pixels and label
     monkeypatch.setattr(sources, "_KEPT_BYTES", 3 * 7 * sample)
     monkeypatch.setattr(sources, "_LEAST_SAMPLED", 2)
     data = images(tmp_path).load()
