@@ -85,7 +85,7 @@ def write_images(folder: Path, size: int) -> tuple[Path, int]:
         photo = Image.fromarray(small.astype(np.uint8)).resize((640, 480), Image.Resampling.BICUBIC)
         grain = np.asarray(photo, np.int16) + rng.integers(-12, 12, (480, 640, 3))
         file = io.BytesIO()
-        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(file, "jpeg", quality=85)
+        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(file, "jpeg", quality=95)
         packed.append(file.getvalue())
     root, written, count = folder / "images", 0, 0
     for name in ("dark", "light"):

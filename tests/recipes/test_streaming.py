@@ -42,7 +42,7 @@ def images(folder: Path) -> Source:
         for place in range(20):
             pixels = rng.integers(0, 100, (4, 4, 3)) + 100 * (name == "light")
             Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{place}.png")
-    return ImageFiles(path=folder, images=ImagesConfig(height=4, width=4, channels=3, split=FIFTHS))
+    return images_again(folder)
 
 
 MAKERS = {
@@ -98,3 +98,19 @@ def trained(source: Source, folder: Path):
 def train_scores(model, data: Dataset) -> float:
     (target,) = data.targets
     return scores_of(model, data, "test", [target.name])[target.name]
+
+
+def test_samples_of_large_data_take_a_share_of_the_memory(tmp_path: Path, monkeypatch) -> None:
+    sample = 4 * 4 * 3 + 4  # bytes of pixels and label
+    monkeypatch.setattr(sources, "_KEPT_BYTES", 3 * 7 * sample)
+    monkeypatch.setattr(sources, "_LEAST_SAMPLED", 2)
+    data = images(tmp_path).load()
+    assert data.streamed is not None
+    assert [len(data.part(split)) for split in SPLITS] == [7, 7, 7]
+    monkeypatch.setattr(sources, "_LEAST_SAMPLED", 8)
+    again = images_again(tmp_path)
+    assert [len(again.load().part(split)) for split in SPLITS] == [8, 8, 8]
+
+
+def images_again(folder: Path) -> Source:
+    return ImageFiles(path=folder, images=ImagesConfig(height=4, width=4, channels=3, split=FIFTHS))

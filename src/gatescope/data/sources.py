@@ -25,6 +25,7 @@ from gatescope.data.texts import TextSamples, TextsConfig, load_texts
 from gatescope.data.words import TextsReader
 
 _KEPT_BYTES = 256_000_000
+_LEAST_SAMPLED = 200
 _SAMPLED = 5_000  # samples of each split of what is larger
 
 
@@ -162,11 +163,13 @@ def _dataset(
 ) -> Dataset:
     """Everything in arrays where that is little; else samples, and a stream of everything."""
     is_large = found.nbytes > _KEPT_BYTES
+    # Of photos ten thousand would be gigabytes by themselves.
+    most = min(_SAMPLED, max(_KEPT_BYTES // (3 * found.sample_bytes), _LEAST_SAMPLED))
 
     def part(split: Split) -> Part:
         if isinstance(found, Table) and not found.sizes[split]:
             return part("train").rows(np.zeros(0, np.intp))
-        x, y = found.sample(split, _SAMPLED) if is_large else found.arrays(split)
+        x, y = found.sample(split, most) if is_large else found.arrays(split)
         named = x if isinstance(x, Mapping) else {inputs[0].name: x}
         return Part(dict(named), {target.name: y})
 

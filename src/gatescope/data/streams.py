@@ -134,8 +134,13 @@ class Streamed(ABC):
     @property
     def nbytes(self) -> int:
         """What the arrays of all splits would take in memory."""
+        return self._total * self.sample_bytes
+
+    @property
+    def sample_bytes(self) -> int:
+        """What one sample takes in memory."""
         specs = tf.nest.flatten(self.element_spec)
-        return self._total * sum(math.prod(one.shape[1:]) * one.dtype.size for one in specs)
+        return sum(math.prod(one.shape[1:]) * one.dtype.size for one in specs)
 
     @property
     @abstractmethod

@@ -12,8 +12,9 @@ network does not know, and says so (Gal & Ghahramani 2016, arXiv:1506.02142).
 Predict: at which place does dropout help most, and what does it cost in training accuracy?
 
 Data: photos by class, as CIFAR-10's 10,000 (Krizhevsky 2009; terms unstated; gatescope data get
-cifar10-subset) or a folder of class folders. Minutes on two cores: 6. Expected: XXX. Baseline: the
-same network without dropout.
+cifar10-subset) or a folder of class folders. Minutes on two cores: 6. Expected of CIFAR-10's: test
+accuracy 0.5 to 0.62 without, 0.53 to 0.65 with little dropout of channels and much of units.
+Baseline: the same network without dropout; 50 principal components and logistic regression.
 """
 
 from pathlib import Path
@@ -27,6 +28,8 @@ from gatescope.training.schedules import Cosine
 
 __all__ = ["measure", "pictures", "recipe"]
 _BLOCKS = (32, 64, 128)
+# Of CIFAR-10.
+_BANDS = {"no dropout": (0.5, 0.62), "channels 0.1, units 0.5": (0.53, 0.65)}
 
 
 def recipe(data: Path) -> NetworkRecipe:
@@ -55,7 +58,7 @@ def recipe(data: Path) -> NetworkRecipe:
             "channels 0.2, units 0.5": (channels[1], "network.dropout=0.5"),
         },
         baselines=("guess", "components"),
-        expected={},
+        expected=_BANDS if data.name.startswith("cifar10") else {},
     )  # fmt: skip
 
 
