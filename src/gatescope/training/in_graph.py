@@ -20,8 +20,6 @@ from gatescope.training.epochs import ArrayEpochs, EpochDataset
 # Steps in time of a recurrence that is written out: an LSTM of 64 units took 0.6 times the time,
 # with 8 of them as with 64; but tracing took a second longer with 16, and six with 64.
 _WRITTEN_OUT = 16
-
-
 # Steps of a training from which on full batches have a function of their own, where a recurrence is
 # written out: known shapes took a fifth off an LSTM, as much as half a second of tracing in 1,000
 # steps; other networks gained next to nothing.
