@@ -108,7 +108,7 @@ def _network(
     title = printable(f"{found.recipe}: {len(found.part):,} samples, {found.data}")
     output().print(table(score_rows(found), ("output", "score", "value"), title=title))
     for note in found.notes:
-        output().print(printable(note), style="yellow", soft_wrap=True)
+        typer.echo(f"note: {printable(note)}")
     told = {"run": str(kept.folder), **found.to_dict()}
     atomic_write(out, json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
     if html is not None:

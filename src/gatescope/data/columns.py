@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import compress
@@ -48,20 +49,26 @@ def to_numbers(cells: Sequence[str], decimal: Literal[".", ","]) -> NDArray[np.f
     Raises:
         ValueError: A cell is no number; see `number_of`.
     """
-    numbers = _plain_numbers(cells) if decimal == "." else None
-    if numbers is not None:
-        return numbers
+    if decimal == ".":
+        with suppress(ValueError):  # a missing value, or thousands, or no number
+            return _floats(cells)
     texts = ["nan" if is_missing(cell) else cell for cell in cells]
+    if decimal == ".":
+        with suppress(ValueError):
+            return _floats(texts)
     return np.array([number_of(text, decimal) for text in texts], np.float64)
 
 
-def _plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+def _floats(cells: Sequence[str]) -> NDArray[np.float64]:
+    return np.array(list(map(float, cells)), np.float64)
+
+
+def _none_missing(cells: Sequence[str]) -> NDArray[np.float64] | None:
     """The cells as numbers, if all are, and none is missing or has its thousands divided."""
-    try:
-        numbers = np.array(list(map(float, cells)))
-    except ValueError:
-        return None
-    return None if np.isnan(numbers).any() else numbers
+    with suppress(ValueError):
+        numbers = _floats(cells)
+        return None if np.isnan(numbers).any() else numbers
+    return None
 
 
 def number_of(cell: str, decimal: Literal[".", ","]) -> float:
@@ -162,7 +169,7 @@ class ColumnSurvey:
             cells: Text without white space at its ends.
             lines: Their lines in the file.
         """
-        numbers = _plain_numbers(cells) if self.decimal == "." else None
+        numbers = _none_missing(cells) if self.decimal == "." else None
         if numbers is None and not _MISSING.isdisjoint(map(str.lower, set(cells))):
             full = [not is_missing(cell) for cell in cells]
             cells, lines = list(compress(cells, full)), list(compress(lines, full))

@@ -17,6 +17,7 @@ from gatescope.data.file_samples import FileReader, labels_by_name, unreadable_n
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import shown
+from gatescope.data.table_rows import targetless_notes
 from gatescope.data.texts import texts_of
 from gatescope.errors import DataError, UsageError, nearest
 
@@ -115,8 +116,7 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
     x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
     part = Part(x, {wanted.name: _targets(kept[wanted.name], file, wanted)})
     without = len(cells[wanted.name]) - len(known)
-    note = f"{without:,} rows have no {wanted.name!r} and were left out"
-    return Labelled(part, (note,) if without else ())
+    return Labelled(part, tuple(targetless_notes(without, wanted.name)))
 
 
 def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:

@@ -39,7 +39,7 @@ from gatescope.data.splits import (
     split_index,
 )
 from gatescope.data.streams import Part, Streamed, joined, order_of, take
-from gatescope.data.table_rows import DealtRows, TableRows, Taken, take_cells
+from gatescope.data.table_rows import DealtRows, TableRows, Taken, take_cells, targetless_notes
 from gatescope.errors import DataError, UsageError, nearest
 
 SampleName = Literal["breast_cancer", "diabetes", "digits", "houses", "iris", "wine"]
@@ -481,8 +481,7 @@ def _column_notes(
     target: ColumnSurvey,
     classes: tuple[str, ...],
 ) -> Iterator[str]:
-    if target.missing:
-        yield f"{target.missing:,} rows have no {target.name!r} and were left out"
+    yield from targetless_notes(target.missing, target.name)
     if classes and target.numbers == target.values:
         yield (
             f"{target.name!r} is read as {len(classes)} classes; "

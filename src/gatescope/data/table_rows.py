@@ -120,3 +120,14 @@ def take_cells(cells: Mapping[str, Sequence[str]], rows: NDArray[np.intp]) -> Ta
     """Some rows of each column."""
     places = rows.tolist()
     return {name: list(map(column.__getitem__, places)) for name, column in cells.items()}
+
+
+def targetless_notes(count: int, target: str) -> Iterator[str]:
+    """What is to be said of rows that were left out.
+
+    Args:
+        count: How many have no target.
+        target: Its column.
+    """
+    if count:
+        yield f"{count:,} rows have no {target!r} and were left out"

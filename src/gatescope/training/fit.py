@@ -169,10 +169,13 @@ def _keras_fit(
     dataset: EpochDataset,
     *,
     validation_data: EpochDataset | None,
+    epochs: int,
     **given: Any,
 ) -> None:
-    with steps_in_graph(model, dataset, validation_data):
-        model.fit(dataset, validation_data=validation_data, shuffle=False, verbose=0, **given)
+    steps = epochs * max(0, _batches(dataset))  # resumed or not, so that both do the same
+    given |= {"validation_data": validation_data, "epochs": epochs}
+    with steps_in_graph(model, dataset, validation_data, steps=steps):
+        model.fit(dataset, shuffle=False, verbose=0, **given)
 
 
 def train(

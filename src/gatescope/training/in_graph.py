@@ -20,11 +20,10 @@ from gatescope.training.epochs import ArrayEpochs, EpochDataset
 # Steps in time of a recurrence that is written out: an LSTM of 64 units took 0.6 times the time,
 # with 8 of them as with 64; but tracing took a second longer with 16, and six with 64.
 _WRITTEN_OUT = 16
-
-
-# Layers up to which a step is traced twice, for full batches, whose shapes are known, and for what
-# is left over: known shapes took a sixth off an LSTM, but two hundred layers trace for a minute.
-_FEW = 32
+# Steps of a training from which on full batches have a function of their own, where a recurrence is
+# written out: known shapes took a fifth off an LSTM, as much as half a second of tracing in 1,000
+# steps; other networks gained next to nothing.
+_EARNED = 1_000
 
 
 @final
@@ -96,7 +95,7 @@ def _nothing(form: tf.TensorSpec) -> tf.Tensor:
 
 @contextmanager
 def steps_in_graph(
-    model: keras.Model, dataset: EpochDataset, held_out: EpochDataset | None
+    model: keras.Model, dataset: EpochDataset, held_out: EpochDataset | None, *, steps: int
 ) -> Iterator[None]:
     """Lets `model.fit` take its steps on arrays in a loop of TensorFlow's, as many as it would.
 
@@ -107,13 +106,17 @@ def steps_in_graph(
         model: Compiled.
         dataset: What it is trained on.
         held_out: What it is scored on.
+        steps: How many it takes in all.
     """
     if not _may_loop(model):
         yield
         return
-    _install(model, "train", dataset)
+    exact = steps >= _EARNED and any(
+        getattr(layer, "unroll", False) for layer in model._flatten_layers(include_self=False)
+    )
+    _install(model, "train", dataset, exact=exact)
     if held_out is not None:
-        _install(model, "test", held_out)
+        _install(model, "test", held_out, exact=exact)
     try:
         yield
     finally:
@@ -129,15 +132,14 @@ def _may_loop(model: keras.Model) -> bool:
     return made_by_keras and alone and not model.run_eagerly
 
 
-def _install(model: keras.Model, kind: str, dataset: EpochDataset) -> None:
+def _install(model: keras.Model, kind: str, dataset: EpochDataset, *, exact: bool) -> None:
     epochs, name = dataset.arrays, f"{kind}_function"
     if epochs is None:
         return
     # Keras asks for a batch where loss and metrics are not built yet.
     model._symbolic_build(data_batch=epochs.batch(tf.range(min(epochs.batch_size, epochs.count))))
     step = getattr(model, f"{kind}_step")
-    few = sum(1 for _ in model._flatten_layers()) <= _FEW
-    steps = RowSteps(step, epochs, jit_compile=bool(model.jit_compile), exact=few)
+    steps = RowSteps(step, epochs, jit_compile=bool(model.jit_compile), exact=exact)
     setattr(model, name, steps)
 
     def rows(epoch: int) -> Iterator[tf.Tensor] | None:

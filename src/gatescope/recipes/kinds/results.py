@@ -66,25 +66,31 @@ def write_results(results: Results, lesson: Lesson, folder: Path) -> Path:
         "What came of it",
         html_table(rows_of(results), ["", "score", "expected"], caption="On the test part"),
     )
-    noted = (
-        [
-            section(
-                "About the data", element("ul", *(element("li", escape(n)) for n in results.notes))
-            )
-        ]
-        if results.notes
-        else []
-    )
     compared = (
         [section("Side by side", html_table(results.rows, results.columns, caption="Variants"))]
         if results.rows
         else []
     )
     content = page(
-        lesson.title, section("The lesson", *texts), judged, *noted, *compared, *results.pictures
+        lesson.title,
+        section("The lesson", *texts),
+        judged,
+        *about_the_data(results.notes),
+        *compared,
+        *results.pictures,
     )
     atomic_write(folder / PAGE, content.encode())
     return folder / PAGE
+
+
+def about_the_data(notes: Sequence[str]) -> list[Html]:
+    """What should be known of the data, as a section of a page; none where there is nothing.
+
+    Args:
+        notes: Each a sentence.
+    """
+    told = [element("li", escape(note)) for note in notes]
+    return [section("About the data", element("ul", *told))] if told else []
 
 
 def rows_of(results: Results) -> list[list[object]]:

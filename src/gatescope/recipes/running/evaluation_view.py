@@ -8,12 +8,12 @@ import numpy as np
 
 from gatescope.data.file_samples import FileReader
 from gatescope.data.reader import Reader
+from gatescope.recipes.kinds.results import about_the_data
 from gatescope.recipes.running.evaluation import Curve, Evaluation, OutputResult
 from gatescope.report.bars import bars
 from gatescope.report.html import (
     Html,
     element,
-    escape,
     facts,
     page,
     paragraph,
@@ -59,8 +59,7 @@ def evaluation_page(evaluation: Evaluation, reader: Reader) -> str:
         for part in _sections(one, evaluation, reader, f" of {one.output.name}" if several else "")
     ]
     lead = f"{len(evaluation.part):,} samples: {evaluation.data}"
-    notes = [element("li", escape(note)) for note in evaluation.notes]
-    about = [section("About the data", element("ul", *notes))] if notes else []
+    about = about_the_data(evaluation.notes)
     title = f"What {evaluation.recipe} is worth"
     return page(title, *sections, *_worth(evaluation), *about, lead=lead)
 
