@@ -20,7 +20,7 @@ from gatescope.circuits.training import with_loss
 from gatescope.errors import GatescopeError, UsageError
 from gatescope.report.series import Series
 from gatescope.studio import charts
-from gatescope.studio.frame import Studio, card, room, said, text
+from gatescope.studio.frame import Studio, card, room, said, set_text, text
 
 _LEAD = (
     "Type an expression, drag what goes in, and watch values go forward and gradients come back. "
@@ -253,7 +253,7 @@ class GatesView:
         self._timer = ui.timer(_PLAY_SECONDS, self._step, active=False)
         self._begin_anew()
         if problem:
-            self._problem.set_content(_escaped(problem))
+            set_text(self._problem, problem)
 
     def _draw_circuit(self, problem: str) -> None:
         with card("Circuit"):
@@ -353,7 +353,7 @@ class GatesView:
         try:
             self._bench.type(expression)
         except GatescopeError as error:
-            self._problem.set_content(_escaped(str(error)))
+            set_text(self._problem, str(error))
             return
         self._begin_anew()
 
@@ -384,7 +384,7 @@ class GatesView:
             self._bench.step()
         except GatescopeError as error:
             self._stop()
-            self._problem.set_content(_escaped(str(error)))
+            set_text(self._problem, str(error))
             return
         if len(self._bench.circuit.history) > _MOST_STEPS:
             self._stop()
@@ -413,7 +413,7 @@ class GatesView:
                 bench.compute()
         except GatescopeError as error:
             problem = str(error)
-        self._problem.set_content(_escaped(problem))
+        set_text(self._problem, problem)
         self._drawing.set_content(bench.circuit.to_svg())
         self._say()
         if trained:
@@ -430,7 +430,7 @@ class GatesView:
                 text(sentence, tag="li")
         history = self._bench.circuit.history
         told = f"step {history[-1].number}, loss {history[-1].loss:.6g}" if history else "not begun"
-        self._told.set_content(told)
+        set_text(self._told, told)
 
     def _follow(self) -> None:
         """Moves the sliders to where descent has brought their inputs."""
@@ -538,9 +538,3 @@ def _cell(axis: Any, value: float) -> int:
 
 def _rounded(rate: float) -> float:
     return float(f"{rate:.2g}")
-
-
-def _escaped(words: str) -> str:
-    from gatescope.report.html import escape
-
-    return escape(words)

@@ -16,10 +16,9 @@ from gatescope.catalog.lookup import CATALOG, find
 from gatescope.catalog.rows import Entry, Setting
 from gatescope.catalog.view import facts
 from gatescope.errors import GatescopeError
-from gatescope.report.html import escape
 from gatescope.report.series import Series
 from gatescope.studio import charts
-from gatescope.studio.frame import Studio, card, room, text
+from gatescope.studio.frame import Studio, card, room, set_text, text
 
 _LEAD = (
     "Losses, activations, initializers, schedules, optimizers and regularizers of Keras: choose "
@@ -174,7 +173,7 @@ class MechanismsView:
 
     def _moved(self, name: str, setting: str, value: float, shown: ui.html) -> None:
         self._settings.setdefault(name, {})[setting] = value
-        shown.set_content(f"{value:.4g}")
+        set_text(shown, f"{value:.4g}")
         self._draw()
 
     def _draw(self) -> None:
@@ -187,7 +186,7 @@ class MechanismsView:
                 continue
             if drawn is not None:
                 found[name] = drawn
-        self._problem.set_content(escape(problem))
+        set_text(self._problem, problem)
         charts.redraw(self._curves, _options(found, slopes=False))
         sloped = {name: drawn for name, drawn in found.items() if drawn.slope}
         self._slope_card.set_visibility(bool(sloped))

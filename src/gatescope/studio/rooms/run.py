@@ -20,7 +20,7 @@ from gatescope.runs.open import Run
 from gatescope.runs.view import facts, settings, structure
 from gatescope.studio import charts, pictures
 from gatescope.studio.folders import address_of, network_address, run_named
-from gatescope.studio.frame import PATIENCE, Studio, card, empty, room, text, whole_table
+from gatescope.studio.frame import PATIENCE, Studio, card, empty, room, set_text, text, whole_table
 
 _LEAD = (
     "Curves, what every layer did, and what was found. The slider at the foot moves all of it "
@@ -277,15 +277,15 @@ class RunView:
         for name in ("now", "min", "max"):
             self._range.props[f"aria-value{name}"] = None
         self._range.props["aria-orientation"] = None
-        self._at.set_content(f"{self._step:,}")
-        self._from.set_content(f"{low:,} – {high:,}" if between else "all")
+        set_text(self._at, f"{self._step:,}")
+        set_text(self._from, f"{low:,} – {high:,}" if between else "all")
         self._foot.set_visibility(last > 0)
 
     async def _moved(self, step: int) -> None:
         if step == self._step:  # it was put there
             return
         self._asked = replace(self._asked, step=None if step >= self._now.last else step)
-        self._at.set_content(f"{self._step:,}")
+        set_text(self._at, f"{self._step:,}")
         for drawn in self._charts.values():
             marked = pictures.mark(drawn.options, self._step)
             drawn.options["series"][0].update(marked)

@@ -130,7 +130,8 @@ class RunsView:
             chosen: Runs to compare at first.
         """
         await self._refresh()
-        self._table.selected = [row for row in self._rows if row["run"] in chosen]
+        rows = {row["run"]: row for row in self._rows}
+        self._table.selected = [rows[name] for name in chosen if name in rows]
         await self._compare()
 
     async def _refresh(self, *, fresh: bool = False) -> None:

@@ -11,7 +11,7 @@ from nicegui import ui
 from gatescope.report.shades import shades
 from gatescope.scope.parameters_view import AXES, named_shape
 from gatescope.studio import charts
-from gatescope.studio.frame import card, heading, text, whole_table
+from gatescope.studio.frame import card, heading, set_text, text, whole_table
 from gatescope.studio.rooms.network.gates import draw_gates
 from gatescope.studio.rooms.network.looks import Array, LayerLook, LayerRow, SampleLook, Where
 from gatescope.studio.rooms.network.pictures import (
@@ -153,7 +153,7 @@ class LayerView:
         output = self._look.output if self._look else None
         if output is None or not self._place or self._pictures is None:
             return
-        self._told.set_content(f"= {float(output[self._place]):.4g}")
+        set_text(self._told, f"= {float(output[self._place]):.4g}")
         self._pictures.clear()
         with self._pictures:
             if output.ndim == 3 and output.shape[0] * output.shape[1] > 1:

@@ -17,7 +17,7 @@ from gatescope.runs.folder import list_runs, model_file
 from gatescope.scope.parameters_view import named_shape
 from gatescope.studio.engine import Engine
 from gatescope.studio.folders import address_of, network_address, run_named
-from gatescope.studio.frame import Studio, card, empty, room, text, whole_table
+from gatescope.studio.frame import Studio, card, empty, room, set_text, text, whole_table
 from gatescope.studio.rooms.network import asking
 from gatescope.studio.rooms.network.layer import LayerView
 from gatescope.studio.rooms.network.looks import Asked, LayerRow, Overview, Where
@@ -145,9 +145,9 @@ class NetworkView:
     @asynccontextmanager
     async def _waiting(self, doing: str) -> AsyncIterator[None]:
         """Says what goes on meanwhile, and what went wrong."""
-        self._doing.set_content(doing)
+        set_text(self._doing, doing)
         self._waits.set_visibility(True)
-        self._problem.set_content("")
+        set_text(self._problem, "")
         try:
             yield
         except GatescopeError as error:
@@ -161,9 +161,7 @@ class NetworkView:
             self._waits.set_visibility(False)
 
     def _say(self, problem: str) -> None:
-        from gatescope.report.html import escape
-
-        self._problem.set_content(escape(problem))
+        set_text(self._problem, problem)
 
     async def _look(self) -> None:
         """Shows the sample, the layer and the unit as they are asked for now."""

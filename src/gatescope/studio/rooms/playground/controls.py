@@ -14,7 +14,7 @@ from nicegui.events import UploadEventArguments
 from gatescope.catalog.pairs import Target
 from gatescope.errors import GatescopeError
 from gatescope.models.heads import losses_for
-from gatescope.studio.frame import heading, text
+from gatescope.studio.frame import heading, set_text, text
 from gatescope.studio.rooms.playground.settings import (
     ACTIVATION_NAMES,
     DATA,
@@ -259,7 +259,7 @@ class Controls:
             shown = text(form.format(value), tag="span").classes("value")
             slider = ui.slider(min=low, max=high, step=step, value=value)
         slider.props["aria-label"] = label
-        slider.on_value_change(lambda event: shown.set_content(form.format(event.value)))
+        slider.on_value_change(lambda event: set_text(shown, form.format(event.value)))
         # When it is let go: what it passes on the way would all be built.
         slider.on("change", lambda event: self._set(**{name: event.args}))
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from gatescope.errors import DataError, GatescopeError, UsageError
 from gatescope.studio import charts
-from gatescope.studio.frame import Studio, card, room, said, text, whole_table
+from gatescope.studio.frame import Studio, card, room, said, set_text, text, whole_table
 from gatescope.studio.rooms.playground.controls import Controls
 from gatescope.studio.rooms.playground.settings import MOST_BYTES, Settings, settings_of
 
@@ -313,7 +313,7 @@ class PlaygroundView:
             return
         given = opened.playground, opened.training.plane
         self._samples.set_content(await asyncio.to_thread(samples_on_plane, *given))
-        self._about.set_content(await asyncio.to_thread(about_plane, *given))
+        set_text(self._about, await asyncio.to_thread(about_plane, *given))
         self._draw_legend(opened.playground)
         self._controls.know_kind(opened.playground.network.outputs[0].kind)
         self._say(self._refused, wrong=True)
@@ -352,7 +352,7 @@ class PlaygroundView:
         charts.redraw(self._losses, options)
         self._layers.rows = drawn.layers
         self._show_scores(drawn.scores)
-        self._time.set_content(f"step {step:,} · epoch {epoch:.1f}")
+        set_text(self._time, f"step {step:,} · epoch {epoch:.1f}")
         self._mark_playing(playing)
         if problem:
             self._play_on = False
@@ -374,9 +374,7 @@ class PlaygroundView:
         self._score_table.rows = rows
 
     def _say(self, words: str, *, wrong: bool = False) -> None:
-        from gatescope.report.html import escape
-
-        self._said.set_content(escape(words))
+        set_text(self._said, words)
         self._said.classes(add="gs-problem" if wrong else "note",
                            remove="note" if wrong else "gs-problem")  # fmt: skip
 
