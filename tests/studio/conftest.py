@@ -1,4 +1,9 @@
-"""The studio as a visitor meets it: the real server, and a real browser that is watched."""
+"""The studio as a visitor meets it: the real server, and a real browser that is watched.
+
+A server costs two seconds of a processor, a browser two more, a page that is loaded one, and
+TensorFlow ten. So all files share one studio, one browser and its cache; and a test walks through
+a room and asserts on its way what its docstring names.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,12 +26,16 @@ import gatescope
 
 _SECONDS = 180.0  # for a server to answer, on a machine that does much else
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# Without a sandbox, for that is refused to root and in containers; with no request of its own.
+# Without a sandbox, for that is refused to root and in containers; with no request of its own;
+# and without a graphics processor, which would be imitated.
 _SWITCHES = (
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-gpu",
+    "--disable-software-rasterizer",
     "--no-first-run",
 )
 _SAYS = "Gatescope studio: "
@@ -42,6 +52,8 @@ class Server:
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], logs: Path) -> None:
         self.folder = folder
+        self.spool = logs / "spool"  # where it may put what is sent to it
+        self.spool.mkdir()
         self._out, self._err = logs / "out.txt", logs / "err.txt"
         port = () if "--port" in arguments else ("--port", "0")
         command = [sys.executable, "-m", "gatescope", "studio", str(folder), "--no-open"]
@@ -50,7 +62,8 @@ class Server:
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
                 [*command, *port, *arguments], stdout=out, stderr=err,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1",
+                     "TMPDIR": str(self.spool)},
             )  # fmt: skip
         try:
             self.printed = self._started()  # the address as it was printed, with its token
@@ -104,16 +117,13 @@ def _answers(address: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def server_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts a studio for a folder of runs, with more arguments if there are any.
-
-    All are stopped at the end, and none may have written a traceback meanwhile.
-    """
+@contextmanager
+def _servers(factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """All are stopped at the end, and none may have written a traceback meanwhile."""
     started: list[Server] = []
 
     def start(folder: Path, *arguments: str) -> Server:
-        started.append(Server(folder, arguments, tmp_path_factory.mktemp("studio")))
+        started.append(Server(folder, arguments, factory.mktemp("studio")))
         return started[-1]
 
     yield start
@@ -124,58 +134,65 @@ def server_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 
 
 @pytest.fixture(scope="module")
-def studio_at(server_at: Callable[..., Server]) -> Callable[..., str]:
-    """The address, without a slash at its end, of a studio for a folder of runs.
-
-    It is started when it is first asked for, and is the same within a file of tests.
-    """
-    running: dict[tuple[object, ...], str] = {}
-
-    def at(folder: Path, *arguments: str) -> str:
-        asked = (folder, *arguments)
-        if asked not in running:
-            running[asked] = server_at(folder, *arguments).address
-        return running[asked]
-
-    return at
+def server_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts a studio for a folder of runs, with more arguments if there are any."""
+    with _servers(tmp_path_factory) as start:
+        yield start
 
 
-# One a file of tests: while Playwright's loop lives, asyncio.run() is refused in its thread.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A Chromium without a window."""
+@pytest.fixture(scope="package")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The studio that all files share; who needs runs in its folder puts them there."""
+    folder = tmp_path_factory.mktemp("shared") / "runs"
+    folder.mkdir()
+    with _servers(tmp_path_factory) as start:
+        yield start(folder)
+
+
+# While Playwright's loop lives, asyncio.run() is refused in its thread.
+@pytest.fixture(scope="package")
+def context() -> Iterator[Any]:
+    """A Chromium without a window; all of its pages share one cache."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with playwright.sync_playwright() as driver:
         own = driver.chromium.executable_path
         found = next(filter(None, map(shutil.which, _CHROMIUMS)), own)
         if not Path(found).exists():
             pytest.skip("no Chromium is installed: apt-get install chromium")
-        launched = driver.chromium.launch(executable_path=found, args=list(_SWITCHES))
+        browser = driver.chromium.launch(executable_path=found, args=list(_SWITCHES))
         playwright.expect.set_options(timeout=45_000)
-        yield launched
-        launched.close()
+        opened = browser.new_context(
+            viewport={"width": 1280, "height": 720}, reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"], service_workers="block",
+        )  # fmt: skip
+        opened.set_default_timeout(45_000)  # for machines that do much else
+        yield opened
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def _watched(context: Any) -> list[str]:
+    found: list[str] = []
+    _watch(context, found)
+    return found
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What `page` has been found guilty of; a test that provokes some takes them away."""
-    return []
+def complaints(_watched: list[str]) -> list[str]:
+    """What pages have been found guilty of; a test that provokes some takes them away."""
+    _watched.clear()
+    return _watched
 
 
 @pytest.fixture
-def page(browser: Any, complaints: list[str]) -> Iterator[Any]:
+def page(context: Any, complaints: list[str]) -> Iterator[Any]:
     """A page of 1280 × 720; an error in its console or a request to elsewhere fails the test.
 
     So do those of other pages of `page.context`.
     """
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 720}, reduced_motion="reduce",
-        permissions=["clipboard-read", "clipboard-write"], service_workers="block",
-    )  # fmt: skip
-    context.set_default_timeout(45_000)  # for machines that do much else
-    _watch(context, complaints)
     yield context.new_page()
-    context.close()
+    for each in context.pages:
+        each.close()
     assert not complaints, "\n".join(complaints)
 
 
@@ -198,36 +215,44 @@ def _watch(context: Any, complaints: list[str]) -> None:
 
 
 @pytest.fixture
-def accessible() -> Callable[[Any], None]:
-    """Checks that axe-core finds nothing serious or critical on a page."""
+def looks_well() -> Callable[[Any], None]:
+    """Checks a page: axe-core finds nothing serious by day or night, and it fits a phone.
+
+    Leaves it on a phone of 390 × 844, by night.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
 
     def check(page: Any) -> None:
-        found = axe.run(page).response["violations"]
-        bad = [
-            f"{one['id']} ({one['impact']}): {one['help']}\n  "
-            + "\n  ".join(node["html"][:300] for node in one["nodes"][:5])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert not bad, "\n".join(bad)
-
-    return check
-
-
-@pytest.fixture
-def fits() -> Callable[[Any], None]:
-    """Checks that a page does not scroll sideways on a phone of 390 × 844; leaves it so."""
-
-    def check(page: Any) -> None:
+        _is_accessible(page, axe)
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        page.locator(".body--light").wait_for(state="detached")
+        _is_accessible(page, axe)
         page.set_viewport_size({"width": 390, "height": 844})
-        page.wait_for_timeout(300)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 390, f"{wide} px wide: {page.evaluate(_TOO_WIDE)}"
+        page.wait_for_function("innerWidth === 390")
+        for _ in range(20):  # a chart takes a moment to follow
+            if page.evaluate(_WIDTH) <= 390:
+                return
+            page.wait_for_timeout(100)
+        pytest.fail(f"{page.evaluate(_WIDTH)} px wide: {page.evaluate(_TOO_WIDE)}")
 
     return check
 
 
+def _is_accessible(page: Any, axe: Any) -> None:
+    page.evaluate(_AT_REST)  # on the way from one colour to another, contrast is another
+    bad = [
+        f"{one['id']} ({one['impact']}): {one['help']}\n  "
+        + "\n  ".join(node["html"][:300] for node in one["nodes"][:5])
+        for one in axe.run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not bad, "\n".join(bad)
+
+
+_AT_REST = """() => Promise.allSettled(document.getAnimations()
+  .filter(each => Number.isFinite(each.effect.getComputedTiming().endTime))
+  .map(each => each.finished))"""
+_WIDTH = "document.documentElement.scrollWidth"
 _TOO_WIDE = """() => [...document.querySelectorAll('body *')]
   .filter(each => each.getBoundingClientRect().right > 391)
   .map(each => each.outerHTML.slice(0, 120)).slice(0, 8)"""

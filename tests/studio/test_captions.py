@@ -30,19 +30,9 @@ BOX = (0.1, 0.2, 0.6, 0.7)
 
 
 @pytest.fixture(scope="module")
-def spool(tmp_path_factory):
-    """Where the server may put what is being sent to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("spool")
-        patch.setenv("TMPDIR", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def address(studio_at, spool, tmp_path_factory) -> str:
-    runs = tmp_path_factory.mktemp("runs")
-    shutil.copytree(SHIPPED, runs / "mine" / "bundle")
-    return f"{studio_at(runs)}/captions"
+def address(studio) -> str:
+    shutil.copytree(SHIPPED, studio.folder / "mine" / "bundle")
+    return f"{studio.address}/captions"
 
 
 @pytest.fixture(scope="module")
@@ -87,25 +77,36 @@ def rows(table: Any) -> list[list[str]]:
     return [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
 
 
-def test_a_visitor_sees_what_can_be_done(page, address, accessible, fits):
+def test_a_visitor_chooses_a_photo_and_reads_what_the_library_says_of_it(
+    page, address, captioner, seen, looks_well
+):
+    """Then with another beam; and the page looks well."""
     page.goto(address)
     assert page.get_by_role("heading", level=1).inner_text() == "Captions"
     assert page.locator(".gs-thumbnail").count() == 10
     assert page.get_by_text("or drop one here").is_visible()
     assert page.locator(".gs-word").count() == 0
-    wait_for_text(page, ".gs-progress", "captioner")
     page.wait_for_function(
         "[...document.querySelectorAll('.gs-thumbnail img')].every(each => each.naturalWidth)"
     )
-    accessible(page)
-    fits(page)
-
-
-def test_a_photo_is_captioned_as_the_library_does(page, address, captioner, seen):
-    page.goto(address)
     page.get_by_role("button", name=PHOTO).click()
     page.locator(".gs-word").first.wait_for(timeout=LOADED)
-    caption = captioner.caption(sample_photo(PHOTO))
+    expect_caption(page, captioner.caption(sample_photo(PHOTO)), seen)
+    assert page.url.endswith(f"?photo={PHOTO}")
+    page.get_by_label("Beam: captions that the search keeps").click()
+    page.get_by_role("option", name="5").click()
+    page.wait_for_url("**beam=5")
+    page.locator(".gs-word").first.wait_for(timeout=LOADED)
+    expect_caption(
+        page, captioner.caption(sample_photo(PHOTO), beam=5),
+        captioner.inspect(sample_photo(PHOTO), beam=5),
+    )  # fmt: skip
+    looks_well(page)
+
+
+def expect_caption(page, caption, seen):
+    from gatescope.caption.view import FLAT, flatness
+
     assert said(page) == caption.text
     told = page.locator(".gs-word small").all_inner_texts()
     most = seen.most_entropy
@@ -117,11 +118,18 @@ def test_a_photo_is_captioned_as_the_library_does(page, address, captioner, seen
         [one.text, signed(one.score), signed(one.logprob)] for one in seen.alternatives
     ]
     assert [caption.text, *caption.alternatives] == [row[0] for row in found]
-    assert page.url.endswith(f"?photo={PHOTO}")
     assert page.locator(".gs-photo .outline").count() == seen.proposed
+    flat = [flatness(seen, place) >= FLAT for place in range(len(caption.words))]
+    marked = [
+        "flat" in (word.get_attribute("class") or "").split()
+        for word in page.locator(".gs-word").all()
+    ]
+    assert marked == flat
+    assert len(set(flat)) == 2
 
 
 def test_pointing_at_a_word_lights_its_regions_with_their_weights(page, address, seen):
+    """As the keyboard does, which opens and closes a word, too."""
     from gatescope.caption.view import look_told, looks
 
     opened(page, f"{address}?photo={PHOTO}")
@@ -137,38 +145,21 @@ def test_pointing_at_a_word_lights_its_regions_with_their_weights(page, address,
         assert x / width == pytest.approx(seen.boxes[drawn[0].region][1], abs=1e-4)
     page.mouse.move(1, 1)
     assert page.locator(".gs-photo .look").count() == 0
-
-
-def test_the_keyboard_does_what_the_mouse_does(page, address, seen):
-    opened(page, f"{address}?photo={PHOTO}")
     page.locator(".gs-word").nth(1).focus()
     assert page.locator(".gs-photo .look").count() > 0
     page.keyboard.press("Enter")
     wait_for_text(page, "h2", "What could come after")
     assert page.locator(".gs-word").nth(1).get_attribute("aria-pressed") == "true"
-    assert page.url.endswith("word=2")
+    page.wait_for_url("**word=2")
     page.keyboard.press("Enter")
     page.locator("h2", has_text="What could come after").wait_for(state="detached")
-    assert "word" not in urlsplit(page.url).query
+    page.wait_for_url(f"**?photo={PHOTO}")
 
 
-def test_flat_attention_is_marked(page, address, seen):
-    from gatescope.caption.view import FLAT, flatness
-
-    opened(page, f"{address}?photo={PHOTO}")
-    flat = [flatness(seen, place) >= FLAT for place in range(len(seen.caption.words))]
-    assert True in flat
-    assert False in flat
-    marked = [
-        "flat" in (word.get_attribute("class") or "").split()
-        for word in page.locator(".gs-word").all()
-    ]
-    assert marked == flat
-
-
-def test_a_word_tells_what_could_come_and_whether_its_region_mattered(
-    page, address, captioner, seen
+def test_a_word_tells_what_could_come_what_mattered_and_how_it_was_reckoned(
+    page, address, captioner, seen, looks_well
 ):
+    """The circuit of its score leads on; and the page looks well."""
     place = 6
     opened(page, f"{address}?photo={PHOTO}&word={place + 1}")
     wait_for_text(page, ".bars", "its region painted over")
@@ -181,16 +172,9 @@ def test_a_word_tells_what_could_come_and_whether_its_region_mattered(
     shares = proof.locator("span").all_inner_texts()[2::3]
     assert shares == [percent(one) for one in (proved.before, proved.masked, proved.random)]
     assert page.get_by_text("It mattered").is_visible() is proved.mattered
-    page.locator(".gs-word").nth(3).click()
-    wait_for_text(page, "p", "It needed no region")
-    assert page.url.endswith("word=4")
-
-
-def test_a_words_score_opens_as_a_circuit_and_leads_on(page, address, seen, accessible, fits):
-    opened(page, f"{address}?photo={PHOTO}&word=7")
     page.get_by_role("button", name="Open the circuit").click()
     page.locator(".gatescope-graph").wait_for(timeout=LOADED)
-    neuron = seen.caption.words[6].neuron(6)
+    neuron = seen.caption.words[place].neuron(place)
     assert neuron.heading in page.locator("body").inner_text()
     table = rows(page.locator(".gs-narrow"))
     shares = list(neuron.contributions.items())[: len(table)]
@@ -200,12 +184,19 @@ def test_a_words_score_opens_as_a_circuit_and_leads_on(page, address, seen, acce
     wait_for_text(page, "p", f"{behind}: above each wire its value")
     page.get_by_role("navigation", name="Circuits before").get_by_role("button").click()
     wait_for_text(page, "p", neuron.heading)
-    accessible(page)
-    fits(page)
+    looks_well(page)
+    page.locator(".gs-word").nth(3).click()
+    wait_for_text(page, "p", "It needed no region")
+    page.wait_for_url("**word=4")
 
 
 def test_a_region_of_ones_own_changes_what_the_library_says(page, address, captioner, seen):
+    """Typed, or drawn with the mouse; one outside of the photo is refused in words."""
     opened(page, f"{address}?photo={PHOTO}")
+    page.get_by_label("top %").fill("90")
+    page.get_by_role("button", name="Caption with it").click()
+    wait_for_text(page, ".gs-problem", "no box inside the photo")
+    assert "box" not in page.url
     for name, side in zip(("top", "left", "bottom", "right"), BOX, strict=True):
         page.get_by_label(f"{name} %").fill(f"{100 * side:g}")
     page.get_by_role("button", name="Caption with it").click()
@@ -232,10 +223,6 @@ def test_a_region_of_ones_own_changes_what_the_library_says(page, address, capti
     page.wait_for_url(f"**?photo={PHOTO}")
     page.locator(".gs-word").first.wait_for()
     assert said(page) == seen.caption.text
-
-
-def test_a_region_is_drawn_with_the_mouse(page, address):
-    opened(page, f"{address}?photo={PHOTO}")
     photo = page.locator(".gs-photo svg")
     photo.scroll_into_view_if_needed()
     at = photo.bounding_box()
@@ -246,15 +233,7 @@ def test_a_region_is_drawn_with_the_mouse(page, address):
     wait_for_text(page, "h2", "What your region changes")
     sides = [float(page.get_by_label(f"{name} %").input_value()) for name in ("top", "bottom")]
     assert sides == pytest.approx([25, 50], abs=0.5)
-    assert "box=0.2" in page.url
-
-
-def test_a_region_outside_of_the_photo_is_refused_in_words(page, address):
-    opened(page, f"{address}?photo={PHOTO}")
-    page.get_by_label("top %").fill("90")
-    page.get_by_role("button", name="Caption with it").click()
-    wait_for_text(page, ".gs-problem", "no box inside the photo")
-    assert "box" not in page.url
+    page.wait_for_url("**box=0.2*")
 
 
 def file(image: Image.Image, format_: str, **options: Any) -> bytes:
@@ -303,25 +282,6 @@ GOOD = {
 }
 
 
-def test_an_own_photo_is_captioned_as_its_file_is(page, address, captioner, tmp_path):
-    page.goto(address)
-    for kind, made in GOOD.items():
-        content = made()
-        (tmp_path / kind).write_bytes(content)
-        caption = captioner.caption(tmp_path / kind)
-        name = f"x/../<b>{kind}.jpg"
-        send(page, content, name)
-        page.locator(f'.gs-photo svg[aria-label*="<b>{kind}.jpg. Captioned"]').wait_for(
-            timeout=LOADED
-        )
-        assert said(page) == caption.text, kind
-        shown = page.locator(".gs-photo image")
-        width, height = (float(shown.get_attribute(side)) for side in ("width", "height"))
-        assert width / height == pytest.approx(640 / 427, rel=0.01), kind
-        assert page.get_by_text("forgotten when you leave").is_visible()
-        assert urlsplit(page.url).query == ""
-
-
 BAD = {
     "no photo": (lambda: b"Dear diary, today I was a text file.", "is not a photo"),
     "empty": (lambda: b"", "(is empty|did not arrive)"),
@@ -333,25 +293,36 @@ BAD = {
 }
 
 
-def test_bad_uploads_are_answered_by_a_sentence(page, address, seen):
-    opened(page, f"{address}?photo={PHOTO}")
-    for kind, (content, sentence) in BAD.items():
-        send(page, content(), f"<img src=x onerror=alert(1)> {kind}.jpg")
+def test_an_own_photo_is_captioned_as_its_file_is(page, address, studio, captioner, tmp_path):
+    """What is none is answered by a sentence; and nothing that was sent stays on disk."""
+    page.goto(address)
+    for kind, made in GOOD.items():
+        content = made()
+        (tmp_path / kind).write_bytes(content)
+        caption = captioner.caption(tmp_path / kind)
+        send(page, content, f"x/../<b>{kind}.jpg")
+        page.locator(f'.gs-photo svg[aria-label*="<b>{kind}.jpg. Captioned"]').wait_for(
+            timeout=LOADED
+        )
+        assert said(page) == caption.text, kind
+        shown = page.locator(".gs-photo image")
+        width, height = (float(shown.get_attribute(side)) for side in ("width", "height"))
+        assert width / height == pytest.approx(640 / 427, rel=0.01), kind
+        assert page.get_by_text("forgotten when you leave").is_visible()
+        assert urlsplit(page.url).query == ""
+    for kind, (made, sentence) in BAD.items():
+        send(page, made(), f"<img src=x onerror=alert(1)> {kind}.jpg")
         problem = page.locator(".gs-problem", has_text=re.compile(sentence))
         problem.wait_for(timeout=LOADED)
         assert "Traceback" not in page.locator("body").inner_text()
-        assert said(page) == seen.caption.text  # what was there stays
-
-
-def test_nothing_that_was_sent_stays_on_disk(page, address, spool):
+        assert said(page) == caption.text  # what was there stays
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
-    content = file(Image.fromarray(noise), "PNG")
-    assert len(content) > 2_000_000
-    page.goto(address)
-    send(page, content, "noise.png")
-    page.locator(".gs-word").first.wait_for(timeout=LOADED)
-    page.wait_for_timeout(500)
-    assert [each for each in spool.rglob("*") if each.is_file() and each.stat().st_size > 1e6] == []
+    large = file(Image.fromarray(noise), "PNG")
+    assert len(large) > 2_000_000
+    send(page, large, "noise.png")
+    page.locator('.gs-photo svg[aria-label*="noise.png. Captioned"]').wait_for(timeout=LOADED)
+    files = (each for each in studio.spool.rglob("*") if each.is_file())
+    assert [each for each in files if each.stat().st_size > 1e6] == []
 
 
 def test_no_visitor_sees_the_photo_of_another(page, address, seen):
@@ -390,36 +361,24 @@ def test_the_server_itself_refuses_what_is_too_long(address, headers, status):
 
 
 def test_a_captioner_of_a_run_can_be_chosen(page, address, seen):
-    opened(page, f"{address}?photo={PHOTO}&captioner=mine")
+    """What an address cannot mean is left out."""
+    cannot = "word=99&beam=7&box=0.5,0.5,0.1,nan&alone=1"
+    opened(page, f"{address}?photo={PHOTO}&captioner=mine&{cannot}")
     assert said(page) == seen.caption.text
     assert page.get_by_label("Captioner", exact=True).input_value() == "run mine"
+    assert page.locator("h2", has_text="What could come").count() == 0
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("photo=nothing", "there is no photo 'nothing' here"),
-        ("photo=<script>alert(1)</script>", "there is no photo"),
-        ("photo=moon&captioner=gone", "there is no captioner 'gone'"),
-        ("photo=moon&captioner=../../etc", "there is no captioner"),
+        ("photo=<script>alert(1)</script>", "there is no photo '<script>alert(1)</script>' here"),
+        ("photo=moon&captioner=../../etc", "there is no captioner '../../etc'"),
     ],
 )
 def test_an_address_that_asks_for_what_is_not_there_is_answered(page, address, query, sentence):
     page.goto(f"{address}?{query}")
     page.locator(".gs-problem", has_text=sentence).wait_for(timeout=LOADED)
-
-
-def test_what_an_address_cannot_mean_is_left_out(page, address, seen):
-    opened(page, f"{address}?photo={PHOTO}&word=99&beam=7&box=0.5,0.5,0.1,nan&alone=1")
-    assert said(page) == seen.caption.text
-    assert page.locator("h2", has_text="What could come").count() == 0
-
-
-def test_a_beam_can_be_chosen(page, address, captioner):
-    opened(page, f"{address}?photo={PHOTO}&beam=5")
-    caption = captioner.caption(sample_photo(PHOTO), beam=5)
-    assert said(page) == caption.text
-    assert len(rows(page.locator(".gs-wrapped"))) == 1 + len(caption.alternatives)
 
 
 def test_a_words_probability_is_the_one_that_the_search_gave(seen):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from gatescope.data.words import TextsReader
+from gatescope.errors import GatescopeError
 from gatescope.models.building import build
 from gatescope.recipes import convolution
 from gatescope.recipes.kinds.kept import INPUTS, Inputs, Output, keep, origin_of
@@ -21,8 +21,10 @@ from gatescope.scope.drops import dropout_mask
 from gatescope.scope.gates_over_time import gates_over_time
 from gatescope.scope.parameters import parameters
 from gatescope.scope.receptive import receptive_fields
-from gatescope.scope.trace import Trace, trace
+from gatescope.scope.trace import trace
 from gatescope.scope.written import written_sum
+from gatescope.studio.rooms.network import looking
+from gatescope.studio.rooms.network.looks import Asked, Where
 
 layers = keras.layers
 _OPENED = 90_000  # milliseconds for the first: TensorFlow has to start
@@ -80,12 +82,18 @@ def scripts_network(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def rooms(studio_at: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Rooms:
-    root = tmp_path_factory.mktemp("networks") / "runs"
+def rooms(studio: Any) -> Rooms:
     for make in (digits_network, text_network, scripts_network):
-        make(root)
-    run_folder(root, "bare")
-    return Rooms(root, studio_at(root))
+        make(studio.folder)
+    run_folder(studio.folder, "bare")
+    return Rooms(studio.folder, f"{studio.address}/network")
+
+
+@pytest.fixture(scope="module")
+def traced(rooms: Rooms) -> Any:
+    """The network of digits on sample 3."""
+    looked = look_at(rooms.folder / "digits")
+    return trace(looked.model, looked.samples.x["image"][3:4])
 
 
 def opened(page: Any, address: str, *, unit: bool = True) -> Any:
@@ -98,21 +106,20 @@ def opened(page: Any, address: str, *, unit: bool = True) -> Any:
     return page
 
 
-def digits_trace(rooms: Rooms, sample: int) -> Trace:
-    looked = look_at(rooms.folder / "digits")
-    return trace(looked.model, looked.samples.x["image"][sample : sample + 1])
+def signed(number: float) -> str:
+    return f"{number:.4g}".replace("-", "−")
 
 
-def test_networks_are_listed_and_bare_runs_are_not(page: Any, rooms: Rooms) -> None:
-    page.goto(f"{rooms.base}/network")
+def test_a_network_is_chosen_and_its_layers_have_the_costs_that_the_library_counts(
+    page: Any, rooms: Rooms
+) -> None:
+    page.goto(rooms.base)
     names = page.locator("tbody tr td:first-child").all_inner_texts()
-    assert sorted(names) == ["digits", "script", "texts"]
-    page.get_by_role("link", name="digits").click()
+    assert {"digits", "script", "texts"} <= set(names)
+    assert "bare" not in names
+    page.get_by_role("link", name="digits", exact=True).click()
     page.wait_for_url("**/network/digits**")
-
-
-def test_layers_have_the_costs_that_the_library_counts(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/digits")
+    page.locator(".gs-layers .gs-layer-name").first.wait_for(timeout=_OPENED)
     costs = parameters(look_at(rooms.folder / "digits").model)
     rows = [
         row.locator("td").all_inner_texts()
@@ -132,18 +139,21 @@ def test_layers_have_the_costs_that_the_library_counts(page: Any, rooms: Rooms) 
     assert page.get_by_text(f"{costs.parameters:,} parameters").first.is_visible()
 
 
-def test_a_pixel_is_opened_with_its_sum_its_field_and_its_circuit(page: Any, rooms: Rooms) -> None:
-    neuron = digits_trace(rooms, 3).neuron("conv_1_1", (0, 2, 5, 7))
+def test_a_pixel_is_opened_with_its_sum_its_field_and_its_circuit(
+    page: Any, rooms: Rooms, traced: Any, looks_well: Any
+) -> None:
+    """Another is opened by a click on a feature map; and the page looks well."""
+    neuron = traced.neuron("conv_1_1", (0, 2, 5, 7))
     written = written_sum(neuron.element)
     (field,) = receptive_fields(neuron.element)
-    opened(page, f"{rooms.base}/network/digits?layer=conv_1_1&sample=3&unit=2,5,7")
-    number = f"{neuron.element.number:.4g}".replace("-", "−")
+    opened(page, f"{rooms.base}/digits?layer=conv_1_1&sample=3&unit=2,5,7")
+    number = signed(neuron.element.number)
     assert page.get_by_role("heading", name=f"conv_1_1[0, 2, 5, 7] = {number}").is_visible()
     assert written is not None and field.box is not None
     card = page.locator(".gs-card", has_text="Written out")
     cells = [row.locator("td").all_inner_texts() for row in card.locator("tbody tr").all()]
     told = {cell[0]: cell[-1] for cell in cells}
-    assert told == {term.source: f"{term.product:.4g}".replace("-", "−") for term in written.terms}
+    assert told == {term.source: signed(term.product) for term in written.terms}
     (top, bottom), (left, right) = field.box[1:3]
     size = f"{bottom - top + 1} × {right - left + 1} pixels"
     assert page.get_by_text(
@@ -151,34 +161,44 @@ def test_a_pixel_is_opened_with_its_sum_its_field_and_its_circuit(page: Any, roo
     ).is_visible()
     drawn = page.locator(".gatescope-graph text.value").all_text_contents()
     assert f"{neuron.element.number:.2f}".replace("-", "−") in drawn
-
-
-def test_a_click_on_a_feature_map_opens_that_pixel(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/digits?layer=conv_1_1&sample=0&unit=0,0,0")
-    large = page.get_by_role("img", name="Feature map 0, 8 by 8")
+    large = page.get_by_role("img", name="Feature map 7, 8 by 8")
     box = large.bounding_box()
     large.click(position={"x": box["width"] * 4.5 / 8, "y": box["height"] * 6.5 / 8})
-    page.get_by_role("heading", name="conv_1_1[0, 6, 4, 0]").wait_for()
-    page.wait_for_url("**unit=6%2C4%2C0**")
+    page.get_by_role("heading", name="conv_1_1[0, 6, 4, 7]").wait_for()
+    page.wait_for_url("**unit=6%2C4%2C7**")
     page.reload()
-    page.get_by_role("heading", name="conv_1_1[0, 6, 4, 0]").wait_for(timeout=_OPENED)
+    page.get_by_role("heading", name="conv_1_1[0, 6, 4, 7]").wait_for(timeout=_OPENED)
+    page.locator(".gs-card", has_text="What it sees").first.wait_for()
+    looks_well(page)
 
 
-def test_units_can_be_chosen_without_a_mouse(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/digits?layer=conv_1_1&unit=0,0,0")
+def test_pooling_is_reached_without_a_mouse_and_shows_who_won(
+    page: Any, rooms: Rooms, traced: Any
+) -> None:
+    opened(page, f"{rooms.base}/digits?layer=conv_1_1&sample=3&unit=0,0,0")
     page.get_by_label("Row, 0 to 7").fill("3")
     page.get_by_label("Row, 0 to 7").press("Tab")
     page.get_by_role("heading", name="conv_1_1[0, 3, 0, 0]").wait_for()
-    row = page.get_by_role("button", name="pool_1", exact=True)
-    row.focus()
+    page.get_by_role("button", name="pool_1", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="pool_1 · MaxPooling2D").wait_for()
+    card = page.locator(".gs-card", has_text="Winners")
+    card.get_by_label("Channel, 0 to").fill("2")
+    card.get_by_role("img", name="Channel 2 of").wait_for()
+    assert card.locator("circle").count() == 16
+    channel = traced.calls_of("pool_1")[0].inputs[0].array[0][..., 2]
+    dots = {
+        (int(float(dot.get_attribute("cy"))), int(float(dot.get_attribute("cx"))))
+        for dot in card.locator("circle").all()
+    }
+    for row, column in dots:
+        window = channel[row // 2 * 2 : row // 2 * 2 + 2, column // 2 * 2 : column // 2 * 2 + 2]
+        assert channel[row, column] == window.max()
 
 
-def test_a_number_is_followed_to_the_layer_before(page: Any, rooms: Rooms) -> None:
-    neuron = digits_trace(rooms, 0).neuron("digit", (0, 4))
-    path = neuron.path()
-    opened(page, f"{rooms.base}/network/digits?layer=digit&sample=0&unit=4")
+def test_a_number_is_followed_to_the_layer_before(page: Any, rooms: Rooms, traced: Any) -> None:
+    path = traced.neuron("digit", (0, 4)).path()
+    opened(page, f"{rooms.base}/digits?layer=digit&sample=3&unit=4")
     nav = page.get_by_role("navigation", name="Down to the inputs")
     for one in path[1:]:
         assert nav.get_by_text(f"{one.name} = ", exact=False).is_visible()
@@ -189,43 +209,11 @@ def test_a_number_is_followed_to_the_layer_before(page: Any, rooms: Rooms) -> No
     page.get_by_role("heading", name="pool_1 · MaxPooling2D").wait_for()
 
 
-def test_pooling_shows_who_won(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/digits?layer=pool_1&sample=0")
-    card = page.locator(".gs-card", has_text="Winners")
-    assert card.locator("circle").count() == 16
-    before = digits_trace(rooms, 0).calls_of("pool_1")[0].inputs[0].array[0]
-    card.get_by_label("Channel, 0 to").fill("2")
-    card.get_by_role("img", name="Channel 2 of").wait_for()
-    channel = before[..., 2]
-    dots = {
-        (int(float(dot.get_attribute("cy"))), int(float(dot.get_attribute("cx"))))
-        for dot in card.locator("circle").all()
-    }
-    for row, column in dots:
-        window = channel[row // 2 * 2 : row // 2 * 2 + 2, column // 2 * 2 : column // 2 * 2 + 2]
-        assert channel[row, column] == window.max()
-
-
-def test_gates_over_time_are_the_library_s(page: Any, rooms: Rooms, options_of: Any) -> None:
-    opened(page, f"{rooms.base}/network/texts?layer=lstm&text=good+bad+film")
-    looked = look_at(rooms.folder / "texts")
-    ids = looked.reader.read(["good bad film"])["text"]
-    embedding, lstm = (looked.model.get_layer(name) for name in ("embedding", "lstm"))
-    (course,) = gates_over_time(lstm, embedding(ids), ids != 0)
-    label = "Forget gate: how much of the cell is kept, 6 steps by 3 units"
-    options = options_of(page, label)
-    expected = course.gates["forget"][0]
-    for step, unit, shown, *_ in options["series"][0]["data"]:
-        if shown is None:
-            assert np.isnan(expected[step, unit])
-        else:
-            assert shown == pytest.approx(float(expected[step, unit]), abs=1e-6)
-    assert options["xAxis"]["data"][:3] == ["0 good", "1 bad", "2 film"]
-    assert page.get_by_text("Empty steps are padding").first.is_visible()
-
-
-def test_a_text_is_typed_and_its_words_are_weighed(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/texts?layer=good")
+def test_a_text_of_ones_own_is_weighed_gated_and_dropped(
+    page: Any, rooms: Rooms, options_of: Any, looks_well: Any
+) -> None:
+    """What words do to the answer, gates over time, a draw of dropout; the page looks well."""
+    opened(page, f"{rooms.base}/texts?layer=good")
     page.get_by_label("Or a text of your own").fill("bad <b>film</b> good")
     page.get_by_label("Or a text of your own").press("Enter")
     page.wait_for_url("**text=bad**")
@@ -234,72 +222,81 @@ def test_a_text_is_typed_and_its_words_are_weighed(page: Any, rooms: Rooms) -> N
     assert words[0] == "bad" and words[-1] == "good"
     assert page.locator("b", has_text="film").count() == 0
 
+    looked = look_at(rooms.folder / "texts")
+    ids = looked.reader.read(["bad <b>film</b> good"])["text"]
+    embedding, lstm, dropout = (
+        looked.model.get_layer(name) for name in ("embedding", "lstm", "dropout")
+    )
+    (course,) = gates_over_time(lstm, embedding(ids), ids != 0)
+    page.get_by_role("button", name="lstm", exact=True).click()
+    label = "Forget gate: how much of the cell is kept, 6 steps by 3 units"
+    page.get_by_label(label).locator("svg").wait_for()
+    options = options_of(page, label)
+    expected = course.gates["forget"][0]
+    for step, unit, shown, *_ in options["series"][0]["data"]:
+        if shown is None:
+            assert np.isnan(expected[step, unit])
+        else:
+            assert shown == pytest.approx(float(expected[step, unit]), abs=1e-6)
+    assert options["xAxis"]["data"][0] == "0 bad"
+    assert page.get_by_text("Empty steps are padding").first.is_visible()
+    page.get_by_role("heading", name="lstm[").wait_for()
+    looks_well(page)
 
-def test_dropout_draws_by_its_seed(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/texts?layer=dropout&seed=5&text=good+film")
-    layer = look_at(rooms.folder / "texts").model.get_layer("dropout")
-    out = int((dropout_mask(layer, (1, 6, 3), 5) == 0).sum())
-    assert page.get_by_text(f"{out} of 18 numbers are left out").is_visible()
-    page.get_by_label("Seed of the draw").fill("6")
-    page.get_by_label("Seed of the draw").press("Tab")
-    out = int((dropout_mask(layer, (1, 6, 3), 6) == 0).sum())
-    page.get_by_text(f"{out} of 18 numbers are left out").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.get_by_role("button", name="dropout", exact=True).click()
+    for seed in (0, 6):
+        if seed:
+            page.get_by_label("Seed of the draw").fill(str(seed))
+            page.get_by_label("Seed of the draw").press("Tab")
+        out = int((dropout_mask(dropout, (1, 6, 3), seed) == 0).sum())
+        page.get_by_text(f"{out} of 18 numbers are left out").wait_for()
     page.wait_for_url("**seed=6**")
 
 
 def test_a_model_without_known_data_is_shown_random_numbers(page: Any, rooms: Rooms) -> None:
-    opened(page, f"{rooms.base}/network/script?layer=dense&unit=1")
+    opened(page, f"{rooms.base}/script?layer=dense&unit=1")
     assert page.get_by_text("random numbers, for it is not known").is_visible()
     assert page.get_by_text("The network as it was before training").is_visible()
     assert page.get_by_role("heading", name="The network says of output 2").is_visible()
-    opened(page, f"{rooms.base}/network/script?layer=two&unit=0")
+    page.get_by_role("button", name="two", exact=True).click()
     for name in ("numbers", "photo"):
         page.get_by_role("heading", name=f"What it sees of {name}").wait_for()
 
 
+@pytest.mark.parametrize(
+    ("sample", "where", "told"),
+    [(0, Where("conv_2", (0, 0, 0)), "no layer 'conv_2' ran"),
+     (0, Where("conv_1_1", (9, 9, 9)), "has no element"),
+     (0, Where("conv_1_1", (1,)), "has no element"),
+     (99_999, Where("conv_1_1", (1, 1, 1)), "there is no sample 99999"),
+     (0, Where("conv_1_1", (1, 1, 1), 99_999), "there is no gate 99999")],
+)  # fmt: skip
+def test_a_number_that_is_not_there_is_told(
+    rooms: Rooms, sample: int, where: Where, told: str
+) -> None:
+    with pytest.raises(GatescopeError, match=told):
+        looking.unit(Asked(rooms.folder / "digits", sample, ""), where, None)
+
+
 def test_what_cannot_be_shown_is_said(page: Any, rooms: Rooms) -> None:
-    page.goto(f"{rooms.base}/network/bare")
+    """Of a run without a model, of none, of a place that is none, of a damaged model."""
+    page.goto(f"{rooms.base}/bare")
     assert page.get_by_text("keeps no model").is_visible()
     assert page.get_by_text("gatescope train convolution").is_visible()
-    for name in ("nothing", "..%2f..%2fetc", ".hidden"):
-        page.goto(f"{rooms.base}/network/{name}")
-        assert page.get_by_text("gatescope train convolution").is_visible()
-    for query, told in (
-        ("layer=conv_2", "no layer 'conv_2' ran"),
-        ("layer=conv_1_1&unit=9,9,9", "has no element"),
-        ("layer=conv_1_1&unit=1", "has no element"),
-        ("layer=conv_1_1&sample=99999", "there is no sample 99999"),
-        ("layer=conv_1_1&unit=1,1,1&gate=99999", "there is no gate 99999"),
-    ):
-        opened(page, f"{rooms.base}/network/digits?{query}", unit=False)
-        page.locator(".gs-problem", has_text=told).wait_for()
-    opened(page, f"{rooms.base}/network/digits?layer=conv_1_1&unit=x&sample=-1&seed=%3Cb%3E")
+    page.goto(f"{rooms.base}/..%2f..%2fetc")
+    assert page.get_by_text("gatescope train convolution").is_visible()
+    opened(page, f"{rooms.base}/digits?layer=conv_1_1&unit=9,9,9&seed=%3Cb%3E", unit=False)
+    page.locator(".gs-problem", has_text="has no element").wait_for()
+    folder = run_folder(rooms.folder, "damaged")
+    (folder / "model.keras").write_bytes(b"PK no zip at all")
+    page.goto(f"{rooms.base}/damaged")
+    page.locator(".gs-problem", has_text="is no .keras file").wait_for(timeout=_OPENED)
 
 
 def test_a_run_that_is_deleted_meanwhile_gets_a_sentence(page: Any, rooms: Rooms) -> None:
     shutil.copytree(rooms.folder / "digits", rooms.folder / "doomed")
-    opened(page, f"{rooms.base}/network/doomed?layer=conv_1_1")
+    opened(page, f"{rooms.base}/doomed?layer=conv_1_1")
     shutil.rmtree(rooms.folder / "doomed")
     page.get_by_role("button", name="pool_1", exact=True).click()
     page.locator(".gs-problem", has_text="there is no run 'doomed' any more").wait_for()
-
-
-def test_a_damaged_model_gets_a_sentence(page: Any, rooms: Rooms) -> None:
-    folder = run_folder(rooms.folder, "damaged")
-    (folder / "model.keras").write_bytes(b"PK no zip at all")
-    page.goto(f"{rooms.base}/network/damaged")
-    page.locator(".gs-problem", has_text="is no .keras file").wait_for(timeout=_OPENED)
-
-
-def test_it_is_accessible_and_fits_a_phone(
-    page: Any, rooms: Rooms, accessible: Any, fits: Any
-) -> None:
-    for there in ("digits?layer=conv_1_1&unit=2,5,7", "texts?layer=lstm&text=good+film"):
-        opened(page, f"{rooms.base}/network/{there}")
-        page.locator(".gs-card", has_text="What it sees").first.wait_for()
-        accessible(page)
-        page.emulate_media(color_scheme="dark")
-        accessible(page)
-        fits(page)
-        page.set_viewport_size({"width": 1280, "height": 720})
-        page.emulate_media(color_scheme="light")

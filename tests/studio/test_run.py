@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from polling import settled
 from studio_runs import FINDING, LAYERS, record, started, written
 
 from gatescope.runs.open import open_run
+from gatescope.studio.rooms.run import Asked, asked_in
+
+HEAT = "A statistic of each layer at each step"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("folder") / "runs"
+def folder(studio: Any) -> Path:
+    return studio.folder
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +29,13 @@ def name(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def address(studio_at: Callable[..., str], folder: Path, name: str) -> str:
-    return f"{studio_at(folder)}/runs/{name}"
+def address(studio: Any, name: str) -> str:
+    return f"{studio.address}/runs/{name}"
 
 
-@pytest.fixture
-def room(page: Any, address: str) -> Any:
+def opened(page: Any, address: str) -> None:
     page.goto(address)
     page.locator(".nicegui-echart svg").first.wait_for()
-    return page
-
-
-def settled(page: Any, wanted: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if wanted():
-            return
-        page.wait_for_timeout(100)
-    pytest.fail("it never came")
 
 
 def layers_shown(page: Any) -> dict[str, list[str]]:
@@ -51,37 +45,50 @@ def layers_shown(page: Any) -> dict[str, list[str]]:
     return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
 
 
-def test_curves_are_the_metrics(room: Any, folder: Path, name: str, options_of: Any) -> None:
+def test_what_is_shown_is_what_was_recorded(
+    page: Any, address: str, folder: Path, name: str, options_of: Any
+) -> None:
+    """Curves, the heat map, a finding with its evidence; then another statistic and layer."""
+    opened(page, address)
     run = open_run(folder / name)
     for metric in ("batch_loss", "learning_rate", "loss"):
-        drawn = options_of(room, f"{metric} at each step")["series"]
+        drawn = options_of(page, f"{metric} at each step")["series"]
         for line in drawn:
             held = run.metric(line["name"])
             assert [x for x, _ in line["data"]] == held["step"].tolist()
             assert [y for _, y in line["data"]] == pytest.approx(held["value"].tolist())
     assert [line["name"] for line in drawn] == ["loss", "val_loss"]
+    expect_heat(options_of(page, HEAT), run, "deviation", np.log10)
+    shown = page.locator(".gs-card", has_text=FINDING["cause"])
+    told = shown.inner_text()
+    for part in ("symptom", "remedy", "proof", "diff"):
+        assert FINDING[part] in told
+    assert FINDING["evidence"][0] in told and "train.py:8" in told
+    assert shown.locator("figure > svg, figure .chart svg").count() == 1
+    page.get_by_label("Shown", exact=True).click()
+    page.get_by_role("option", name="share of dead units").click()
+    page.wait_for_url("**statistic=dead**")
+    page.get_by_label("Layer", exact=True).click()
+    page.get_by_role("option", name="logits").click()
+    page.wait_for_url("**statistic=dead&layer=logits")
+    expect_heat(options_of(page, HEAT), run, "dead", np.asarray)
 
 
-def test_the_heat_map_is_the_probes(room: Any, folder: Path, name: str, options_of: Any) -> None:
-    run = open_run(folder / name)
-    drawn = options_of(room, "A statistic of each layer at each step")
+def expect_heat(drawn: Any, run: Any, statistic: str, colour: Any) -> None:
     layers, steps = drawn["yAxis"]["data"], drawn["xAxis"]["data"]
     assert layers == LAYERS[::-1]
     cells = {(layers[y], steps[x]): value for x, y, value, _ in drawn["series"][0]["data"]}
     for layer in layers:
-        held = run.probe(layer, "deviation")
+        held = run.probe(layer, statistic)
         for step, value in zip(held["step"].tolist(), held["mean"], strict=True):
-            assert cells[layer, step] == pytest.approx(np.log10(value), rel=1e-5)
+            assert cells[layer, step] == pytest.approx(colour(value), rel=1e-5)
 
 
-def test_the_slider_moves_every_picture(
-    page: Any, address: str, folder: Path, name: str, options_of: Any
-) -> None:
-    page.goto(f"{address}?step=17")
-    page.locator(".nicegui-echart svg").first.wait_for()
+def test_the_slider_moves_every_picture(page: Any, address: str, folder: Path, name: str) -> None:
+    opened(page, f"{address}?step=17")
     page.locator("[aria-label='Step of training'] [tabindex]").focus()
     page.keyboard.press("PageDown")
-    settled(page, lambda: page.url.endswith("step=7"))
+    page.wait_for_url("**step=7")
     settled(page, lambda: page.locator(".gs-moment .value").first.inner_text() == "7")
     probed = open_run(folder / name).probed_at(7)
     assert set(probed["step"]) == {5}
@@ -100,52 +107,39 @@ _MARKS = """() => [...document.querySelectorAll('.nicegui-echart')].map(each =>
 
 
 def test_the_address_holds_what_is_looked_at(
-    page: Any, address: str, folder: Path, options_of: Any
+    page: Any, address: str, options_of: Any, looks_well: Any
 ) -> None:
-    page.goto(f"{address}?step=7&statistic=dead&layer=logits&from=50&to=99")
-    page.locator(".nicegui-echart svg").first.wait_for()
-    drawn = options_of(page, "A statistic of each layer at each step")
-    assert drawn["xAxis"]["data"] == list(range(50, 100, 5))
+    """And the page looks well."""
+    opened(page, f"{address}?step=7&statistic=dead&layer=logits&from=50&to=99")
+    assert options_of(page, HEAT)["xAxis"]["data"] == list(range(50, 100, 5))
     steps = [x for x, _ in options_of(page, "batch_loss at each step")["series"][0]["data"]]
     assert steps == list(range(50, 100))
     assert page.locator(".gs-moment .value").first.inner_text() == "7"
     assert "50 – 99" in page.locator(".gs-moment").inner_text()
+    looks_well(page)
 
 
 @pytest.mark.parametrize(
-    "query", ["step=-1", "step=99999999999999999999", "step=²", "from=9&to=3", "from=1",
-              "statistic=<b>&layer=<b>", "step=1e5", "from=900&to=1000"],
+    "query", [{"step": "-1"}, {"step": "9" * 20}, {"step": "²"}, {"step": "1e5"},
+              {"from": "9", "to": "3"}, {"from": "1"}],
 )  # fmt: skip
-def test_an_address_that_cannot_be_shows_what_can(page: Any, address: str, query: str) -> None:
-    page.goto(f"{address}?{query}")
-    page.get_by_text("Configuration").wait_for()
+def test_what_an_address_cannot_mean_is_left_out(query: dict[str, str]) -> None:
+    assert asked_in(query) == Asked(None, None, "", "")
 
 
-def test_a_finding_is_shown_with_evidence_and_diff(room: Any) -> None:
-    shown = room.locator(".gs-card", has_text=FINDING["cause"])
-    told = shown.inner_text()
-    for part in ("symptom", "remedy", "proof", "diff"):
-        assert FINDING[part] in told
-    assert FINDING["evidence"][0] in told and "train.py:8" in told
-    assert shown.locator("figure > svg, figure .chart svg").count() == 1
+def test_what_a_run_does_not_hold_is_left_out(page: Any, address: str, options_of: Any) -> None:
+    opened(page, f"{address}?statistic=<b>&layer=<b>&from=900&to=1000&step=999")
+    assert len(options_of(page, "batch_loss at each step")["series"][0]["data"]) == 200
+    assert page.locator(".gs-moment .value").first.inner_text() == "199"
+    assert urlsplit(page.url).query.partition("step")[1] == ""
 
 
-def test_a_statistic_and_a_layer_are_chosen(room: Any) -> None:
-    room.get_by_label("Shown", exact=True).click()
-    room.get_by_role("option", name="share of dead units").click()
-    settled(room, lambda: "statistic=dead" in room.url)
-    room.get_by_label("Layer", exact=True).click()
-    room.get_by_role("option", name="logits").click()
-    settled(room, lambda: "layer=logits" in room.url)
-    assert "statistic=dead" in room.url
-
-
-def test_a_run_is_followed_until_it_ends(
-    page: Any, studio_at: Callable[..., str], folder: Path, options_of: Any
+def test_a_run_is_followed_until_it_ends_and_is_deleted(
+    page: Any, studio: Any, folder: Path, options_of: Any
 ) -> None:
     with started(folder, "growing") as writer:
         writer.flush()
-        page.goto(f"{studio_at(folder)}/runs/{writer.folder.name}")
+        page.goto(f"{studio.address}/runs/{writer.folder.name}")
         page.get_by_text("Nothing has been recorded yet.").wait_for()
         record(writer, 0, 60)
         writer.flush()
@@ -156,30 +150,15 @@ def test_a_run_is_followed_until_it_ends(
         settled(page, lambda: page.locator(".gs-moment .value").first.inner_text() == "119")
     page.get_by_text("finished").wait_for()
     assert len(options_of(page, "batch_loss at each step")["series"][0]["data"]) == 120
-
-
-def test_a_run_that_is_deleted_while_open_is_told(
-    page: Any, studio_at: Callable[..., str], folder: Path
-) -> None:
-    name = written(folder, "short-lived", 20)
-    page.goto(f"{studio_at(folder)}/runs/{name}")
-    page.locator(".nicegui-echart svg").first.wait_for()
-    shutil.rmtree(folder / name)
-    page.get_by_text(f"There is no run '{name}'").wait_for()
+    shutil.rmtree(writer.folder)
+    page.get_by_text(f"There is no run '{writer.folder.name}'").wait_for()
     page.get_by_role("link", name="All runs").click()
     page.wait_for_url("**/runs")
 
 
-def test_a_damaged_run_is_told(page: Any, studio_at: Callable[..., str], folder: Path) -> None:
+def test_a_damaged_run_is_told(page: Any, studio: Any, folder: Path) -> None:
     name = written(folder, "damaged", 20)
     (folder / name / "run.sqlite").write_bytes(b"<script>alert(1)</script>" * 100)
-    page.goto(f"{studio_at(folder)}/runs/{name}")
+    page.goto(f"{studio.address}/runs/{name}")
     page.get_by_role("link", name="All runs").wait_for()
-
-
-def test_looks(room: Any, accessible: Any, fits: Any) -> None:
-    accessible(room)
-    room.emulate_media(color_scheme="dark")
-    room.wait_for_timeout(500)
-    accessible(room)
-    fits(room)
+    shutil.rmtree(folder / name)

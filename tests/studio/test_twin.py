@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ def file(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(page: Any, file: Path) -> Any:
+def opened(page: Any, file: Path) -> Iterator[Any]:
     page.context.set_offline(True)
     page.goto(file.as_uri())
     page.locator(".picture svg").first.wait_for()
-    return page
+    yield page
+    page.context.set_offline(False)
 
 
 def told(file: Path) -> Any:
@@ -55,40 +57,37 @@ def test_it_holds_what_the_room_draws(file: Path, folder: Path) -> None:
         assert options["series"][0]["data"] == [pytest.approx(one, rel=1e-5) for one in cells]
 
 
-def test_it_draws_every_picture_without_a_server(opened: Any) -> None:
+def test_it_draws_every_picture_without_a_server(
+    opened: Any, folder: Path, looks_well: Any
+) -> None:
+    """The slider moves all of them; a statistic and a layer are chosen; and it looks well."""
     assert opened.locator(".picture svg").count() == opened.locator(".picture").count() == 5
-    assert FINDING["cause"] in opened.inner_text("main") and "+Adam(0.001)" in opened.inner_text(
-        "main"
-    )
-
-
-def test_the_slider_moves_all_of_it(opened: Any, folder: Path) -> None:
-    marks = """() => [...document.querySelectorAll('.picture')].map(
-        place => place.querySelectorAll('path[stroke="#d9702b"]').length)"""
-    slider = opened.get_by_label("Step of training")
-    slider.focus()
+    for part in (FINDING["cause"], "+Adam(0.001)"):
+        assert part in opened.inner_text("main")
+    opened.get_by_label("Step of training").focus()
     opened.keyboard.press("Home")
     for _ in range(12):
         opened.keyboard.press("ArrowRight")
     assert opened.locator("#at").inner_text() == "12"
     assert opened.locator("#moment").inner_text() == "10"
-    assert all(opened.evaluate(marks))
+    assert all(opened.evaluate(_MARKS))
     rows = pictures.layers_at(open_run(folder), 10)
     shown = [row.inner_text().split("\t") for row in opened.locator("#layers tbody tr").all()]
     assert shown == [list(row.values()) for row in rows]
-
-
-def test_a_statistic_and_a_layer_are_chosen(opened: Any) -> None:
+    before = [opened.evaluate(_DRAWN, name) for name in ("heat", "layer")]
     opened.get_by_label("Shown").select_option("dead")
     opened.get_by_label("Layer", exact=True).select_option("logits")
+    assert all(
+        opened.evaluate(_DRAWN, name) != one
+        for name, one in zip(("heat", "layer"), before, strict=True)
+    )
     assert opened.locator(".picture svg").count() == 5
+    looks_well(opened)
 
 
-def test_looks(opened: Any, accessible: Any, fits: Any) -> None:
-    accessible(opened)
-    opened.emulate_media(color_scheme="dark")
-    accessible(opened)
-    fits(opened)
+_MARKS = """() => [...document.querySelectorAll('.picture')].map(
+  place => place.querySelectorAll('path[stroke="#d9702b"]').length)"""
+_DRAWN = "name => document.querySelector(`[data-charts=${name}] svg`).innerHTML"
 
 
 def test_no_text_of_a_run_becomes_markup(page: Any, tmp_path: Path) -> None:

@@ -153,6 +153,18 @@ def asked_in(query: Mapping[str, str]) -> Asked:
     return Asked(step, between, query.get("statistic", ""), query.get("layer", ""))
 
 
+def within(asked: Asked, last: int) -> Asked:
+    """What is looked at of a run that ends before.
+
+    Args:
+        asked: What an address asks for.
+        last: Step of the run.
+    """
+    between = asked.between if asked.between and asked.between[0] < last else None
+    step = asked.step if asked.step is not None and asked.step < last else None
+    return replace(asked, step=step, between=between)
+
+
 def _step(written: str) -> int | None:
     return int(written) if written.isdecimal() and len(written) < 19 else None
 
@@ -183,6 +195,9 @@ class RunView:
         with self._foot:
             self._draw_time()
         await self._refresh()
+        if self._shown is not None and (held := within(self._asked, self._shown.last)) != self._asked:
+            self._asked = held
+            await self._again()
 
     async def _refresh(self) -> None:
         """Shows what has been written since."""
