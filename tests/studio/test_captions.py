@@ -19,6 +19,7 @@ from PIL import Image
 
 from gatescope.caption.folders import DESCRIPTION
 from gatescope.data.samples import sample_photo
+from gatescope.studio.safety import MOST_BYTES
 
 SHIPPED = Path(__file__).parents[2] / "src" / "gatescope" / "caption" / "shipped"
 if not (SHIPPED / DESCRIPTION).exists():
@@ -96,6 +97,7 @@ def test_a_visitor_chooses_a_photo_and_reads_what_the_library_says_of_it(
     page.get_by_label("Beam: captions that the search keeps").click()
     page.get_by_role("option", name="5").click()
     page.wait_for_url("**beam=5")
+    page.mouse.move(1, 1)  # over a word, it would light that word's regions
     page.locator(".gs-word").first.wait_for(timeout=LOADED)
     expect_caption(
         page, captioner.caption(sample_photo(PHOTO), beam=5),
@@ -343,7 +345,7 @@ def test_no_visitor_sees_the_photo_of_another(page, address, seen):
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Content-Length": "25000001"}, 413),
+        ({"Content-Length": str(MOST_BYTES + 1)}, 413),
         ({"Content-Length": "9" * 40}, (400, 413)),
         ({"Transfer-Encoding": "chunked"}, 411),
     ],

@@ -240,7 +240,8 @@ def test_a_text_of_ones_own_is_weighed_gated_and_dropped(
             assert shown == pytest.approx(float(expected[step, unit]), abs=1e-6)
     assert options["xAxis"]["data"][0] == "0 bad"
     assert page.get_by_text("Empty steps are padding").first.is_visible()
-    page.get_by_role("heading", name="lstm[").wait_for()
+    page.wait_for_url("**layer=lstm**unit=**")
+    page.locator(".gs-waits").wait_for(state="hidden")
     looks_well(page)
 
     page.set_viewport_size({"width": 1280, "height": 720})
