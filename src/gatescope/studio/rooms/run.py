@@ -195,8 +195,10 @@ class RunView:
         with self._foot:
             self._draw_time()
         await self._refresh()
-        if self._shown is not None and (held := within(self._asked, self._shown.last)) != self._asked:
-            self._asked = held
+        if self._shown is None:  # it cannot be read, and the page says why
+            return
+        asked, self._asked = self._asked, within(self._asked, self._shown.last)
+        if asked != self._asked:
             await self._again()
 
     async def _refresh(self) -> None:
