@@ -31,11 +31,13 @@ def test_tensorflow_prints_the_circuits_value_and_gradients(expression: str) -> 
     made.forward(**{name: 0.7 + place for place, name in enumerate(made.inputs)})
     made.backward()
     told = printed(to_tensorflow(made))
-    assert float(told[0]) == pytest.approx(sum(wire.value for wire in made.outputs), rel=1e-12)
+    # TensorFlow's own gelu divides by a square root of 2 in single precision, whatever goes in.
+    near = 1e-8 if "gelu" in expression else 1e-12
+    assert float(told[0]) == pytest.approx(sum(wire.value for wire in made.outputs), rel=near)
     names, numbers = told[1::2], told[2::2]
     for name, number in zip(names, numbers, strict=True):
-        if number != "None":  # nothing goes through a step
-            assert float(number) == pytest.approx(made.inputs[name].gradient, rel=1e-9, abs=1e-12)
+        assert float(number) == pytest.approx(made.inputs[name].gradient, rel=10 * near, abs=1e-12)
+    assert set(names) == set(made.inputs)
 
 
 def test_python_makes_the_same_circuit() -> None:

@@ -81,10 +81,13 @@ def to_tensorflow(graph: Graph) -> str:
     if len(graph.outputs) > 1:
         lines.append(f"    total = {outputs}")
         outputs = "total"
+    steps = any(wire.gate and wire.gate.name == "step" for wire in graph.wires)
+    # Nothing goes back through a step: TensorFlow says None of an input that leads to steps alone.
+    zero = ', unconnected_gradients="zero"' if steps else ""
     return "\n".join([
         "import tensorflow as tf", "", *variables, "with tf.GradientTape() as tape:",
         *(lines or ["    pass"]), f"print({outputs}.numpy())",
-        f"for name, gradient in tape.gradient({outputs}, {{{named}}}).items():",
+        f"for name, gradient in tape.gradient({outputs}, {{{named}}}{zero}).items():",
         "    print(name, gradient.numpy())", "",
     ])  # fmt: skip
 
