@@ -2,8 +2,8 @@
 
     python docs/studio/screenshots.py [ROOM …] [--into DIR] [--runs DIR]
 
-Without names, all of them. Two small networks are trained first and diagnosed, unless a folder of
-runs is named. CI keeps what `--into` gets as an artefact.
+Without names, all of them. Three small networks are trained first, and two diagnosed, unless a
+folder of runs is named. CI keeps what `--into` gets as an artefact.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ PICTURES = {
     "gates": Picture(lambda runs: "/", _play, 1000),
     "mechanisms": Picture(lambda runs: "/mechanisms?names=relu,gelu,tanh", lambda page: None),
     "runs": Picture(lambda runs: f"/runs?compare={','.join(runs[:2])}", lambda page: None, 900),
+    "network": Picture(
+        lambda runs: "/network/convolution?layer=conv_1_1&sample=3&unit=2,5,7",
+        lambda page: page.locator(".gs-card", has_text="Written out").wait_for(),
+        2000,
+    ),
     "run": Picture(lambda runs: f"/runs/{runs[-1]}?step=150", lambda page: None, 1100),
 }
 """By the name of the room; other rooms add theirs."""
@@ -75,7 +80,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="a folder of runs; made if none is named")
     asked = parser.parse_args()
     with folder_of_runs(asked.runs) as runs:
-        names = [run.run for run in list_runs(runs).runs]
+        names = [run.run for run in list_runs(runs).runs if run.run != "convolution"]
         with gs.studio(runs, port=0, open_browser=False) as studio, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             for room in asked.rooms or PICTURES:
@@ -84,7 +89,7 @@ def main() -> None:
 
 @contextmanager
 def folder_of_runs(named: Path | None) -> Iterator[Path]:
-    """The folder, or a new one with two trainings, the second of which learns next to nothing."""
+    """The folder, or a new one with a convolution and two trainings, one of which hardly learns."""
     if named:
         yield named
         return
@@ -94,6 +99,9 @@ def folder_of_runs(named: Path | None) -> Iterator[Path]:
             script.write_text(textwrap.dedent(SCRIPT).format(rate=rate))
             command = ["run", "--doctor", "--runs", f"{place}/runs", "--name", name, str(script)]
             subprocess.run([sys.executable, "-m", "gatescope", *command], check=True)
+        command = ["train", "convolution", "--variant", "convolution"]
+        command += ["--run", f"{place}/runs/convolution"]
+        subprocess.run([sys.executable, "-m", "gatescope", *command], check=True)
         yield Path(place) / "runs"
 
 
