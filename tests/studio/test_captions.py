@@ -98,8 +98,8 @@ def test_a_visitor_chooses_a_photo_and_reads_what_the_library_says_of_it(
     page.get_by_label("Beam: captions that the search keeps").click()
     page.get_by_role("option", name="5").click()
     page.wait_for_url("**beam=5")
-    page.mouse.move(1, 1)  # over a word, it would light that word's regions
-    page.locator(".gs-word").first.wait_for(timeout=LOADED)
+    page.mouse.move(1, 1)  # it may stand over a word, where the option was
+    page.locator(".gs-wrapped tbody tr").nth(4).wait_for(timeout=LOADED)
     expect_caption(page, captioner.inspect(sample_photo(PHOTO), beam=5))
     looks_well(page)
 

@@ -90,6 +90,8 @@ export default {
   },
   watch: {
     source() { this.hovered = this.focused = this.drag = null; },
+    // A word that is taken away from under the mouse never tells that the mouse has left it.
+    words(now) { if (!now.length) this.hovered = this.focused = null; },
   },
   methods: {
     place(region) { return this.pixels(this.regions[region].box); },
