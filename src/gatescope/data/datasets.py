@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,15 +61,26 @@ class Part:
     def __len__(self) -> int:
         return len(next(iter(self.x.values())))
 
-    def rows(self, chosen: Array) -> Part:
+    def rows(self, chosen: Array | slice) -> Part:
         """Some of the samples.
 
         Args:
-            chosen: Their numbers, or a mask.
+            chosen: Their numbers, a mask, or a slice, which copies nothing.
         """
         return Part(
             *({name: one[chosen] for name, one in side.items()} for side in (self.x, self.y))
         )
+
+    def pieces(self, nbytes: int) -> Iterator[Part]:
+        """The samples in their order, some at a time, of which none is copied.
+
+        Args:
+            nbytes: What the inputs of a piece take, about.
+        """
+        count = len(self)
+        held = sum(one.nbytes for one in self.x.values())
+        size = max(nbytes * count // max(held, 1), 1)
+        return (self.rows(slice(start, start + size)) for start in range(0, count, size))
 
 
 @dataclass(frozen=True)

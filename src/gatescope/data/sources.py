@@ -16,7 +16,8 @@ from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
 from gatescope.data.reader import Reader
 from gatescope.data.sounds import SoundsConfig, load_sounds
-from gatescope.data.splits import Split
+from gatescope.data.splits import SPLITS, Split
+from gatescope.data.streams import Part as StreamedPart
 from gatescope.data.streams import Streamed
 from gatescope.data.table import SampleName, Table, TableConfig, load_table, sample_table
 from gatescope.data.texts import TextSamples, TextsConfig, load_texts
@@ -161,11 +162,10 @@ def _dataset(
 ) -> Dataset:
     """Everything in arrays where that is little; else samples, and a stream of everything."""
     is_large = found.nbytes > _KEPT_BYTES
-    # Of photos ten thousand would be gigabytes by themselves.
-    most = min(_SAMPLED, max(_KEPT_BYTES // (3 * found.sample_bytes), _LEAST_SAMPLED))
+    taken = _sampled(found) if is_large else found.all_arrays()
 
     def part(split: Split) -> Part:
-        x, y = found.sample(split, most) if is_large else found.arrays(split)
+        x, y = taken[split]
         named = x if isinstance(x, Mapping) else {inputs[0].name: x}
         return Part(dict(named), {target.name: y})
 
@@ -178,3 +178,9 @@ def _dataset(
         f"{', '.join(f'{len(each):,}' for each in parts)} in train, dev and test"
     )
     return Dataset(inputs, (target,), *parts, source, (*notes, told), found, reader)
+
+
+def _sampled(found: Streamed) -> dict[Split, StreamedPart]:
+    # Of photos ten thousand would be gigabytes by themselves.
+    most = min(_SAMPLED, max(_KEPT_BYTES // (3 * found.sample_bytes), _LEAST_SAMPLED))
+    return {split: found.sample(split, most) for split in SPLITS}
