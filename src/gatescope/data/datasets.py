@@ -27,12 +27,12 @@ class Field:
     """An input or a target.
 
     Args:
-        name: What `fit` and reports call it.
+        name: What `fit` and the network call it.
         kind: Of inputs `numbers`, `image`, `text` (indices of words), `sequence` or `category`; of
             targets `number`, `numbers`, `binary` or `classes`.
         shape: Of one sample; empty for a single number.
         classes: Names of what a class, category or word number stands for.
-        columns: Names of the numbers of a table.
+        columns: Names of the numbers of a table; of a target, its column.
         mean: Of a target that is scaled, in its own unit.
         deviation: Likewise; 1 where it is not scaled.
     """
@@ -49,6 +49,11 @@ class Field:
     def is_number(self) -> bool:
         """Whether a target is measured, not told apart."""
         return self.kind in ("number", "numbers")
+
+    @property
+    def title(self) -> str:
+        """What people call a target."""
+        return self.columns[0] if len(self.columns) == 1 else self.name
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ Each source is a frozen configuration with a path, and loads a `Dataset` once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from gatescope.data.datasets import Dataset, Field, Part, Source
-from gatescope.data.encoding import NUMBERS, TableReader
+from gatescope.data.encoding import NUMBERS, TableReader, free_name
 from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
 from gatescope.data.reader import Reader
@@ -125,14 +125,16 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
     for name, (_, vocabulary) in encoder.texts.items():
         fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
     reader = TableReader.of(encoder)
-    return _dataset(table, tuple(fields), _target(table), source, table.notes, reader)
+    target = _target(table, {field.name for field in fields})
+    return _dataset(table, tuple(fields), target, source, table.notes, reader)
 
 
-def _target(table: Table) -> Field:
+def _target(table: Table, taken: Collection[str]) -> Field:
     target = table.target
+    name, columns = free_name(target.name, taken), (target.name,)
     if target.classes:
-        return replace(_label(target.classes), name=target.name)
-    return Field(target.name, "number", mean=target.mean, deviation=target.deviation)
+        return replace(_label(target.classes), name=name, columns=columns)
+    return Field(name, "number", columns=columns, mean=target.mean, deviation=target.deviation)
 
 
 def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: str) -> Dataset:

@@ -14,7 +14,7 @@ from gatescope.data.splits import Split
 
 _BATCH = 256
 _BATCH_BYTES = 2_000_000
-_PIECE = 32_000_000  # bytes; Keras copies what it is given
+_PIECE = 8_000_000  # bytes; Keras copies what it is given
 
 
 def scores_of(
