@@ -24,6 +24,7 @@ from gatescope.doctor.changes import NotApplicable, Specimen, apply
 from gatescope.doctor.evidence import Sample, named, training_of
 from gatescope.doctor.finding import Change
 from gatescope.doctor.outcome import classes_of, skill, task_of
+from gatescope.startup import uncollected
 
 _BYTES = 3_000
 
@@ -281,11 +282,9 @@ def answer(specimen: Specimen, line: str) -> dict[str, Any]:
 
 def _load_keras() -> None:
     """Half a million objects that stay: the collector looks at none of them, now and later."""
-    gc.disable()
-    import keras  # noqa: F401
-
+    with uncollected():
+        import keras  # noqa: F401
     gc.freeze()
-    gc.enable()
 
 
 def main() -> None:
