@@ -1,4 +1,4 @@
-"""While TensorFlow starts, no garbage is collected; whatever happens, it is as before afterwards."""
+"""While TensorFlow starts, no garbage is collected; whatever happens, it is as before after it."""
 
 from __future__ import annotations
 
