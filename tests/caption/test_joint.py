@@ -62,7 +62,9 @@ def test_captions_train_all_but_the_proposals_and_boxes_train_the_proposals(batc
 def test_it_reports_both_losses_and_minimizes_their_sum(batch):
     trainer = joint()
     trainer(batch[0])
-    trainer.compile(keras.optimizers.Adam(0.01))
+    optimizer = keras.optimizers.Adam(0.01)
+    trainer.compile(optimizer)
+    optimizer.build(trainer.trainable_variables)
     told = trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(30), verbose=0).history
     assert told["loss"][0] == pytest.approx(told["proposals"][0] + told["captions"][0], rel=1e-4)
     again = trainer.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0, return_dict=True)

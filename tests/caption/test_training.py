@@ -84,7 +84,9 @@ def _settings(**changes: object) -> CaptionTraining:
 
 def _fit(trainer: keras.Model, lesson: TrainingSet, stage: str, epochs: int) -> list[float]:
     settings = _settings()
-    trainer.compile(keras.optimizers.Adam(0.01))
+    optimizer = keras.optimizers.Adam(0.01)
+    trainer.compile(optimizer)
+    optimizer.build(trainer.trainable_variables)
     history = trainer.fit(
         lesson.dataset(stage, settings, range(epochs)),
         epochs=epochs,

@@ -85,7 +85,7 @@ def main() -> None:
         results[script.stem] = result_of(script, how == "open")
         import keras
 
-        keras.utils.clear_session()
+        keras.utils.clear_session(free_memory=False)
     print(MARKER + json.dumps(results))  # noqa: T201
 
 

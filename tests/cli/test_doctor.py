@@ -6,13 +6,16 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from written_runs import fill, record
 
+from gatescope.doctor import diagnosis
+from gatescope.doctor.finding import Proof
 from gatescope.runs.findings import keep_findings
-from gatescope.runs.open import open_run
+from gatescope.runs.open import Run, open_run
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ sys.exit(3)
 
 
 def test_a_script_is_run_and_its_training_diagnosed(
-    gatescope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text(SCRIPT)
@@ -72,7 +75,6 @@ def test_a_script_is_run_and_its_training_diagnosed(
     kept = open_run(folder).findings[0]
     assert (kept["rule"], kept["proved"]) == ("learning_rate_too_high", True)
     assert kept["where"].endswith("train.py:8")
-    assert gatescope("doctor", folder.name, "--check").code == 1
 
 
 def test_a_diagnosis_without_proofs_leaves_one_with_them_in_the_run(gatescope, run: str) -> None:
@@ -101,6 +103,22 @@ def test_check_passes_without_proved_faults(gatescope, run: str) -> None:
     assert gatescope("doctor", run, "--check").code == 0
     answer = gatescope("doctor", run, "--check", "--no-prove")
     assert answer.code == 2 and "--no-prove proves none" in answer.err
+
+
+def test_check_fails_with_a_proved_fault(
+    gatescope, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def proved(run: Run, **asked: object) -> diagnosis.Diagnosis:
+        found = diagnose_run(run, **asked)
+        first, *others = found.findings
+        proof = Proof("improved", "the loss is 0.1 in place of 2", {"gain": 0.5})
+        return replace(found, findings=(replace(first, proof=proof), *others))
+
+    diagnose_run = diagnosis.diagnose_run
+    monkeypatch.setattr(diagnosis, "diagnose_run", proved)
+    answer = gatescope("doctor", run, "--check")
+    assert answer.code == 1 and answer.out.startswith("digits: 1 fault, 1 proved")
+    assert gatescope("doctor", run).code == 0
 
 
 def test_what_is_no_run_is_said(gatescope, run: str) -> None:

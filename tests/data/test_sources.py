@@ -70,6 +70,29 @@ def test_a_network_takes_the_inputs_and_targets_of_any_source(make, tmp_path: Pa
     assert len(data.test.y[target.name]) == len(data.test)
 
 
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("price (EUR)", "price_EUR"),
+        ("цена", "column"),
+        ("numbers", "numbers_2"),
+        ("co lour", "co_lour_2"),
+    ],
+)
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_column_of_any_name_may_be_the_target(column, name, classes, tmp_path: Path) -> None:
+    rows = "".join(
+        f"{i / 7},{'ab'[i % 2]},{'yn'[i % 2] if classes else i / 3}\n" for i in range(40)
+    )
+    (tmp_path / "a.csv").write_text(f"size,co-lour,{column}\n{rows}", encoding="utf-8")
+    asked = TableConfig(target=column, split=FIFTHS)
+    data = TableFile(path=tmp_path / "a.csv", table=asked).load()
+    (target,) = data.targets
+    assert (target.name, target.title) == (name, column)
+    model = dense(DenseConfig(inputs=inputs_of(data), outputs=outputs_of(data)))
+    assert len(np.asarray(model(dict(data.test.x)))) == len(data.test.y[name])
+
+
 def test_data_is_loaded_once(tmp_path: Path) -> None:
     source = table(tmp_path)
     first = source.load()

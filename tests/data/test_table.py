@@ -352,6 +352,25 @@ print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+def test_all_splits_are_read_at_once_and_are_those_asked_for_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("gatescope.data.table._KEPT_BYTES", 0)
+    table = load_table(put(tmp_path, people(3 * CHUNK + 7)), config())
+    one_by_one = {split: table.arrays(split) for split in SPLITS}
+    reads, chunks = [], type(table._rows.source).chunks
+
+    def counted(source):
+        reads.append(source)
+        return chunks(source)
+
+    monkeypatch.setattr(type(table._rows.source), "chunks", counted)
+    for split, (inputs, targets) in table.all_arrays().items():
+        assert set(inputs) == set(one_by_one[split][0])
+        for name, array in inputs.items():
+            np.testing.assert_array_equal(array, one_by_one[split][0][name])
+        np.testing.assert_array_equal(targets, one_by_one[split][1])
+    assert len(reads) == 1
+
+
 def test_memory_stays_flat_when_the_file_grows_tenfold(tmp_path):
     """Neither file is kept; the larger one would take 40 MB more as cells in memory."""
     peaks = []

@@ -709,6 +709,13 @@ CASES: dict[str, tuple[Make, Make]] = {
         lambda: _script("from keras.utils import np_utils\n", _crash("ImportError", "np_utils")),
         lambda: _script("from keras.utils import to_categorical\n", _crash("ImportError", "x")),
     ),
+    "metrics_in_the_place_of_loss_weights": (
+        lambda: _script(
+            "m.compile('adam', 'mse', ['mae'])\n",
+            _crash("ValueError", "dtype='string' is not a valid dtype for Keras type promotion."),
+        ),
+        lambda: _script("m.compile('adam', 'mse', [2.0])\n", _crash("ValueError", "loss_weights")),
+    ),
     "old_decay": (
         lambda: _script("Adam(0.1, decay=1e-4)\n", _crash("ValueError", "not recognized: decay")),
         lambda: _script("Adam(0.1)\n", _crash("ValueError", "else")),

@@ -58,7 +58,14 @@ def test_recipes_of_tables_and_sequences_train_and_are_drawn(name: str, tmp_path
 
 
 def test_several_targets_are_scored_each_by_itself(tmp_path: Path) -> None:
-    results = run("many_to_many", tmp_path, "training.epochs=1", "data.samples=100")
+    module = importlib.import_module("gatescope.recipes.many_to_many")
+    every = module.recipe().variants
+    # The networks of one target on the patients that are made are as those of diabetes.
+    some = {name: every[name] for name in every if name == "together" or "diabetes" in name}
+    chosen = module.recipe().model_copy(update={"variants": some})
+    results = override(chosen, ["training.epochs=1", "data.samples=100"]).run(
+        module, tmp_path, resume=False, console=None
+    )
     targets = ("progression", "sugar", "cholesterol")
     each = [results.scores[f"together: {target}"] for target in targets]
     assert results.scores["together"] == pytest.approx(sum(each) / 3)

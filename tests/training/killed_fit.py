@@ -89,7 +89,7 @@ def wait_for(child, file, rewritten):
     while len(seen) <= rewritten:
         assert os.waitpid(child, os.WNOHANG) == (0, 0), "the training ended by itself"
         if file.exists():
-            seen.add(file.stat().st_ino)
+            seen.add(file.stat().st_mtime_ns)  # an inode is used again by the file after the next
         time.sleep(0.001)
     time.sleep(random.uniform(0, 0.03))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,12 +27,12 @@ class Field:
     """An input or a target.
 
     Args:
-        name: What `fit` and reports call it.
+        name: What `fit` and the network call it.
         kind: Of inputs `numbers`, `image`, `text` (indices of words), `sequence` or `category`; of
             targets `number`, `numbers`, `binary` or `classes`.
         shape: Of one sample; empty for a single number.
         classes: Names of what a class, category or word number stands for.
-        columns: Names of the numbers of a table.
+        columns: Names of the numbers of a table; of a target, its column.
         mean: Of a target that is scaled, in its own unit.
         deviation: Likewise; 1 where it is not scaled.
     """
@@ -50,6 +50,11 @@ class Field:
         """Whether a target is measured, not told apart."""
         return self.kind in ("number", "numbers")
 
+    @property
+    def title(self) -> str:
+        """What people call a target."""
+        return self.columns[0] if len(self.columns) == 1 else self.name
+
 
 @dataclass(frozen=True)
 class Part:
@@ -61,15 +66,26 @@ class Part:
     def __len__(self) -> int:
         return len(next(iter(self.x.values())))
 
-    def rows(self, chosen: Array) -> Part:
+    def rows(self, chosen: Array | slice) -> Part:
         """Some of the samples.
 
         Args:
-            chosen: Their numbers, or a mask.
+            chosen: Their numbers, a mask, or a slice, which copies nothing.
         """
         return Part(
             *({name: one[chosen] for name, one in side.items()} for side in (self.x, self.y))
         )
+
+    def pieces(self, nbytes: int) -> Iterator[Part]:
+        """The samples in their order, some at a time, of which none is copied.
+
+        Args:
+            nbytes: What the inputs of a piece take, about.
+        """
+        count = len(self)
+        held = sum(one.nbytes for one in self.x.values())
+        size = max(nbytes * count // max(held, 1), 1)
+        return (self.rows(slice(start, start + size)) for start in range(0, count, size))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -277,13 +277,27 @@ def input_names(columns: Sequence[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for column in columns:
-        name = wanted = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "column"
-        again = 1
-        while name == NUMBERS or name in names.values():
-            again += 1
-            name = f"{wanted}_{again}"
-        names[column] = name
+        names[column] = free_name(column, {NUMBERS, *names.values()})
     return names
+
+
+def free_name(column: str, taken: Collection[str]) -> str:
+    """A name within a network: letters, digits and underscores, and none that is taken.
+
+    Args:
+        column: What it is to be like.
+        taken: What others are called.
+
+    Example:
+        >>> free_name("price (EUR)", {"numbers"})
+        'price_EUR'
+    """
+    name = wanted = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "column"
+    again = 1
+    while name in taken:
+        again += 1
+        name = f"{wanted}_{again}"
+    return name
 
 
 def _rows(cells: CellColumns) -> int:

@@ -27,12 +27,14 @@ class Wanted(NamedTuple):
 
     Attributes:
         name: Of the target.
+        title: What people call it; its column, where it is one of a table.
         classes: Their names; none of a number.
         mean: Of a number in training.
         deviation: Likewise.
     """
 
     name: str
+    title: str
     classes: tuple[str, ...]
     mean: float
     deviation: float
@@ -101,22 +103,22 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labe
 
 def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
     file = CsvFile(path)
-    if wanted.name not in file.columns:
+    if wanted.title not in file.columns:
         raise DataError(
-            f"{file.name} has no column {wanted.name!r}",
+            f"{file.name} has no column {wanted.title!r}",
             f"the column that the network predicts beside {shown(reader.columns)}",
-            nearest(wanted.name, file.columns) or "add it",
+            nearest(wanted.title, file.columns) or "add it",
         )
     cells: dict[str, list[str]] = {name: [] for name in file.columns}
     for chunk in file.chunks():
         for name, column in chunk.cells.items():
             cells[name] += column
-    known = [place for place, cell in enumerate(cells[wanted.name]) if not is_missing(cell)]
+    known = [place for place, cell in enumerate(cells[wanted.title]) if not is_missing(cell)]
     kept = {name: [column[place] for place in known] for name, column in cells.items()}
     x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
-    part = Part(x, {wanted.name: _targets(kept[wanted.name], file, wanted)})
-    without = len(cells[wanted.name]) - len(known)
-    return Labelled(part, tuple(targetless_notes(without, wanted.name)))
+    part = Part(x, {wanted.name: _targets(kept[wanted.title], file, wanted)})
+    without = len(cells[wanted.title]) - len(known)
+    return Labelled(part, tuple(targetless_notes(without, wanted.title)))
 
 
 def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:
@@ -126,7 +128,7 @@ def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any
         numbers = np.array([number_of(cell, file.decimal) for cell in cells])
     except ValueError as cause:
         raise DataError(
-            f"the column {wanted.name!r} of {file.name} has text: {cause}",
+            f"the column {wanted.title!r} of {file.name} has text: {cause}",
             "numbers, as in training",
             "mend the cell",
         ) from cause

@@ -5,20 +5,19 @@ Each source is a frozen configuration with a path, and loads a `Dataset` once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from gatescope.data.datasets import Dataset, Field, Part, Source
-from gatescope.data.encoding import NUMBERS, TableReader
+from gatescope.data.encoding import NUMBERS, TableReader, free_name
 from gatescope.data.file_samples import FileSamples
 from gatescope.data.images import ImagesConfig, load_images
 from gatescope.data.reader import Reader
 from gatescope.data.sounds import SoundsConfig, load_sounds
-from gatescope.data.splits import Split
+from gatescope.data.splits import SPLITS, Split
+from gatescope.data.streams import Part as StreamedPart
 from gatescope.data.streams import Streamed
 from gatescope.data.table import SampleName, Table, TableConfig, load_table, sample_table
 from gatescope.data.texts import TextSamples, TextsConfig, load_texts
@@ -126,14 +125,16 @@ def dataset_of_table(table: Table, source: str) -> Dataset:
     for name, (_, vocabulary) in encoder.texts.items():
         fields.append(Field(name, "text", (vocabulary.length,), vocabulary.words))
     reader = TableReader.of(encoder)
-    return _dataset(table, tuple(fields), _target(table), source, table.notes, reader)
+    target = _target(table, {field.name for field in fields})
+    return _dataset(table, tuple(fields), target, source, table.notes, reader)
 
 
-def _target(table: Table) -> Field:
+def _target(table: Table, taken: Collection[str]) -> Field:
     target = table.target
+    name, columns = free_name(target.name, taken), (target.name,)
     if target.classes:
-        return replace(_label(target.classes), name=target.name)
-    return Field(target.name, "number", mean=target.mean, deviation=target.deviation)
+        return replace(_label(target.classes), name=name, columns=columns)
+    return Field(name, "number", columns=columns, mean=target.mean, deviation=target.deviation)
 
 
 def _of_files(found: FileSamples, kind: Literal["image", "sequence"], source: str) -> Dataset:
@@ -163,13 +164,10 @@ def _dataset(
 ) -> Dataset:
     """Everything in arrays where that is little; else samples, and a stream of everything."""
     is_large = found.nbytes > _KEPT_BYTES
-    # Of photos ten thousand would be gigabytes by themselves.
-    most = min(_SAMPLED, max(_KEPT_BYTES // (3 * found.sample_bytes), _LEAST_SAMPLED))
+    taken = _sampled(found) if is_large else found.all_arrays()
 
     def part(split: Split) -> Part:
-        if isinstance(found, Table) and not found.sizes[split]:
-            return part("train").rows(np.zeros(0, np.intp))
-        x, y = found.sample(split, most) if is_large else found.arrays(split)
+        x, y = taken[split]
         named = x if isinstance(x, Mapping) else {inputs[0].name: x}
         return Part(dict(named), {target.name: y})
 
@@ -182,3 +180,9 @@ def _dataset(
         f"{', '.join(f'{len(each):,}' for each in parts)} in train, dev and test"
     )
     return Dataset(inputs, (target,), *parts, source, (*notes, told), found, reader)
+
+
+def _sampled(found: Streamed) -> dict[Split, StreamedPart]:
+    # Of photos ten thousand would be gigabytes by themselves.
+    most = min(_SAMPLED, max(_KEPT_BYTES // (3 * found.sample_bytes), _LEAST_SAMPLED))
+    return {split: found.sample(split, most) for split in SPLITS}

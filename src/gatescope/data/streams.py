@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from gatescope.data.splits import Split
+from gatescope.data.splits import SPLITS, Split
 
 Inputs: TypeAlias = "NDArray[Any] | Mapping[str, NDArray[Any]]"
 Part: TypeAlias = tuple[Inputs, NDArray[Any]]
@@ -71,6 +71,28 @@ def joined(parts: list[Part]) -> Part:
     return one, np.concatenate(targets)
 
 
+@final
+class Room:
+    """Arrays that are filled part by part, so that no sample is in memory twice.
+
+    Args:
+        spec: What a part is made of.
+        count: How many samples there will be.
+    """
+
+    def __init__(self, spec: Spec, count: int) -> None:
+        self.arrays: Part = tf.nest.map_structure(
+            lambda one: np.empty((count, *one.shape[1:]), one.dtype.as_numpy_dtype), spec
+        )
+        self._filled = 0
+
+    def add(self, part: Part) -> None:
+        """Puts the next samples in."""
+        start, self._filled = self._filled, self._filled + len(part[1])
+        for array, some in zip(tf.nest.flatten(self.arrays), tf.nest.flatten(part), strict=True):
+            array[start : self._filled] = some
+
+
 class Streamed(ABC):
     """Samples that are split and come in batches; how they are made is for each kind to say."""
 
@@ -119,8 +141,15 @@ class Streamed(ABC):
         Raises:
             UsageError: There is no such split, or it is empty.
         """
-        self._count(split)
-        return joined(list(self._parts(split)))
+        return self._filled(self._parts(split), self._count(split))
+
+    def all_arrays(self) -> dict[Split, Part]:
+        """All samples of every split at once; for sets that fit into memory.
+
+        Raises:
+            UsageError: A split is empty.
+        """
+        return {split: self.arrays(split) for split in SPLITS}
 
     @abstractmethod
     def sample(self, split: Split, most: int) -> Part:
@@ -141,6 +170,12 @@ class Streamed(ABC):
         """What one sample takes in memory."""
         specs = tf.nest.flatten(self.element_spec)
         return sum(math.prod(one.shape[1:]) * one.dtype.size for one in specs)
+
+    def _filled(self, parts: Iterator[Part], count: int) -> Part:
+        room = Room(self.element_spec, count)
+        for part in parts:
+            room.add(part)
+        return room.arrays
 
     @property
     @abstractmethod
@@ -171,7 +206,7 @@ class Numbered(Streamed):
     def sample(self, split: Split, most: int) -> Part:
         rows = self._rows(split)
         chosen = np.sort(rows[order_of(len(rows), 0)][:most])
-        return joined(list(self._of(chosen)))
+        return self._filled(self._of(chosen), len(chosen))
 
     def _count(self, split: Split) -> int:
         return len(self._rows(split))

@@ -38,7 +38,7 @@ from gatescope.data.splits import (
     shown,
     split_index,
 )
-from gatescope.data.streams import Part, Streamed, joined, order_of, take
+from gatescope.data.streams import Part, Room, Streamed, joined, order_of, take
 from gatescope.data.table_rows import DealtRows, TableRows, Taken, take_cells, targetless_notes
 from gatescope.errors import DataError, UsageError, nearest
 
@@ -150,6 +150,20 @@ class Table(Streamed):
         cells, values = self._sampled[split]
         rows = np.arange(min(most, len(values)))
         return self.encoder.encode(take_cells(cells, rows)), self._targets(values[rows])
+
+    def all_arrays(self) -> dict[Split, Part]:
+        """All rows of every split at once; none where a split has no share.
+
+        Returns:
+            Inputs and targets of each split.
+        """
+        rooms = {split: Room(self.element_spec, self.sizes[split]) for split in SPLITS}
+        for rows in self._rows.dealt():  # once, since reading takes longer than all else
+            encoded, targets = self.encoder.encode(rows.cells), self._targets(rows.values)
+            for split, room in rooms.items():
+                places = rows.rows_of(split)
+                room.add((take(encoded, places), targets[places]))
+        return {split: room.arrays for split, room in rooms.items()}
 
     @property
     def _total(self) -> int:

@@ -7,11 +7,13 @@ code of the user's is imported: what a copy needs of it makes the copy impossibl
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from gatescope.doctor.changes import NotApplicable, Specimen, apply
 from gatescope.doctor.evidence import Sample, named, training_of
 from gatescope.doctor.finding import Change
 from gatescope.doctor.outcome import classes_of, skill, task_of
+from gatescope.startup import uncollected
 
 _BYTES = 3_000
 
@@ -132,6 +135,7 @@ def _train(model: Any, specimen: Specimen, asked: Mapping[str, Any]) -> _Limit:
     total = ceil(int(fit["samples"]) / size) if fit.get("samples") else _steps(fit, count, size)
     wanted = most if asked.get("longer") else min(most, max(1, total) * int(fit.get("epochs") or 1))
     limit = _Limit(wanted, asked)
+    _build_rest(model, specimen.sample)
     model.fit(
         _batches(specimen, min(size, count)),
         steps_per_epoch=wanted,
@@ -140,6 +144,14 @@ def _train(model: Any, specimen: Specimen, asked: Mapping[str, Any]) -> _Limit:
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=limit.bind(model))],
     )
     return limit
+
+
+def _build_rest(model: Any, sample: Sample) -> None:
+    """Builds metrics and optimizer, for which `fit` would trace the step once more."""
+    x = _joined(tuple(one[:1] for one in sample.x), sample.inputs, tuple)
+    y = _joined(tuple(one[:1] for one in sample.y), sample.targets, tuple)
+    with suppress(Exception):  # which `fit` meets again, and says better
+        model._symbolic_build(data_batch=(x, y))
 
 
 def _batches(specimen: Specimen, size: int) -> Any:
@@ -268,12 +280,20 @@ def answer(specimen: Specimen, line: str) -> dict[str, Any]:
         return {"error": _told(error)}
 
 
+def _load_keras() -> None:
+    """Half a million objects that stay: the collector looks at none of them, now and later."""
+    with uncollected():
+        import keras  # noqa: F401
+    gc.freeze()
+
+
 def main() -> None:
     """Answers trials until its input ends."""
     folder = Path(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever prints, prints elsewhere
     specimen = read(folder)
+    _load_keras()
     for line in sys.stdin:
         answers.write(json.dumps(answer(specimen, line)) + "\n")
 

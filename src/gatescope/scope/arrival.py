@@ -1,4 +1,4 @@
-"""Does something as soon as a package has been imported, and imports nothing for it."""
+"""Does something as soon as a package has been imported, and imports no package for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import final
+
+from gatescope.startup import uncollected
 
 
 def on_import(package: str, work: Callable[[], None]) -> Callable[[], None]:
@@ -63,7 +65,8 @@ class _Finder:
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module  # type: ignore[attr-defined]
             self.leave()
-            execute(module)
+            with uncollected():
+                execute(module)
             self._work()
 
         loader.exec_module = exec_module  # type: ignore[attr-defined]

@@ -136,8 +136,7 @@ def _install(model: keras.Model, kind: str, dataset: EpochDataset, *, exact: boo
     epochs, name = dataset.arrays, f"{kind}_function"
     if epochs is None:
         return
-    # Keras asks for a batch where loss and metrics are not built yet.
-    model._symbolic_build(data_batch=epochs.batch(tf.range(min(epochs.batch_size, epochs.count))))
+    build_rest(model, epochs)
     step = getattr(model, f"{kind}_step")
     steps = RowSteps(step, epochs, jit_compile=bool(model.jit_compile), exact=exact)
     setattr(model, name, steps)
@@ -149,6 +148,16 @@ def _install(model: keras.Model, kind: str, dataset: EpochDataset, *, exact: boo
         return epochs.rows(epoch, model.steps_per_execution)
 
     dataset.hand_out(rows)
+
+
+def build_rest(model: keras.Model, epochs: ArrayEpochs) -> None:
+    """Builds loss, metrics and optimizer, for which Keras would trace the step once more.
+
+    Args:
+        model: Compiled.
+        epochs: What it is trained on.
+    """
+    model._symbolic_build(data_batch=epochs.batch(tf.range(min(epochs.batch_size, epochs.count))))
 
 
 @contextmanager

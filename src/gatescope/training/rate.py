@@ -21,6 +21,7 @@ from gatescope.report.plots import line_chart
 from gatescope.report.series import Series
 from gatescope.training.epochs import Data, EpochDataset
 from gatescope.training.fit import FitConfig, epochs_of
+from gatescope.training.in_graph import build_rest
 from gatescope.training.precision import computing_in
 from gatescope.training.schedules import Rates
 
@@ -106,6 +107,8 @@ def range_test(
         keras.Model.compile(model, **compiled)
         turn = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: dataset.begin(epoch))
         watch.most = steps
+        if dataset.arrays is not None:
+            build_rest(model, dataset.arrays)
         model.fit(dataset, epochs=steps, shuffle=False, verbose=0, callbacks=[turn, watch])
     if not watch.losses or not math.isfinite(watch.losses[0]):
         raise DataError(

@@ -200,7 +200,10 @@ def train_proposals(
     network = proposal_network(config)
     trainer = ProposalTrainer(network, config, training)
     rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, training.steps)
-    trainer.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=training.weight_decay))
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
+    trainer.compile(optimizer=optimizer)
+    # Else `fit` would build it, in a graph that has to be traced once more for it.
+    optimizer.build(trainer.trainable_variables)
     data = tf.data.Dataset.from_generator(
         lambda: _batches(views, training),
         output_signature=(

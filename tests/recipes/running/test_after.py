@@ -47,8 +47,8 @@ def table(folder: Path) -> Source:
         f"{i if i % 7 else ''};{'ab'[i % 2]};{words[i % 4]} {i};{i % 28 + 1:02}.03.2020;{i / 3}\n"
         for i in range(60)
     )
-    (folder / "a.csv").write_text("size;colour;about;built;price\n" + rows)
-    return TableFile(path=folder / "a.csv", table=TableConfig(target="price", split=FIFTHS))
+    (folder / "a.csv").write_text("size;colour;about;built;price (EUR)\n" + rows)
+    return TableFile(path=folder / "a.csv", table=TableConfig(target="price (EUR)", split=FIFTHS))
 
 
 def images(folder: Path) -> Source:
@@ -205,7 +205,7 @@ def test_a_run_can_be_scored_again_and_shown(make, tmp_path: Path) -> None:
     data, (output,) = source.load(), found.outputs
     said = keras.models.load_model(kept.folder / "model.keras").predict(data.test.x, verbose=0)
     if output.output.is_number:
-        right = data.test.y["price"] * data.targets[0].deviation + data.targets[0].mean
+        right = data.test.y["price_EUR"] * data.targets[0].deviation + data.targets[0].mean
         assert output.scores["mean absolute error"] == pytest.approx(
             np.abs(said * data.targets[0].deviation + data.targets[0].mean - right).mean(), rel=1e-4
         )
@@ -260,13 +260,17 @@ def test_rows_without_a_target_are_told(tmp_path: Path) -> None:
     with source.path.open("a") as file:
         file.write("3;a;a fine big house;01.03.2020;\n")
     found = evaluate(kept, path=source.path)
-    assert found.notes == ("1 rows have no 'price' and were left out",) and len(found.part) == 60
+    assert (
+        found.notes == ("1 rows have no 'price (EUR)' and were left out",) and len(found.part) == 60
+    )
 
 
 def test_other_data_tell_one_output(tmp_path: Path) -> None:
     kept = open_network(trained(table(tmp_path), tmp_path / "run"))
     inputs = kept.inputs.model_copy(update={"outputs": kept.inputs.outputs * 2})
-    with pytest.raises(UsageError, match=r"has 2 outputs, and other data tell one: price, price"):
+    with pytest.raises(
+        UsageError, match=r"has 2 outputs, and other data tell one: price \(EUR\), price"
+    ):
         evaluate(replace(kept, inputs=inputs), path=tmp_path / "a.csv")
 
 

@@ -280,6 +280,38 @@ def learning_rate_refused(case: Evidence) -> Iterator[Finding]:
     )
 
 
+_OF_LOSS_WEIGHTS = ("loss_weights", "Keras type promotion", "Failed to convert elements of")
+
+
+@rule("Keras 3, Model.compile(optimizer, loss, loss_weights, metrics): Keras 2 had metrics third")
+def metrics_in_the_place_of_loss_weights(case: Evidence) -> Iterator[Finding]:
+    """Metrics without their name, where Keras 3 has the weights of losses."""
+    crash, script = case.crash, case.script
+    if crash is None or script is None or not any(w in crash.message for w in _OF_LOSS_WEIGHTS):
+        return
+    for call in script.calls("compile"):
+        if len(call.args) < 3 or _are_numbers(script, call.args[2]):
+            continue
+        told = ast.unparse(call.args[2])
+        yield Finding(
+            cause=f"compile takes {told} for loss_weights, which come before metrics in Keras 3",
+            symptom=f"the script ends with {crash.kind}",
+            remedy=f"name them: metrics={told}",
+            confidence=0.95,
+            evidence=(telling(crash.message),),
+            changes=(Change("set", f"arguments:{call.lineno}.2-2", f"metrics={told}"),),
+            kind="crash",
+            focus=f"line:{call.lineno}",
+        )
+
+
+def _are_numbers(script: Script, node: ast.expr) -> bool:
+    known = script.resolved(node)
+    parts = known.elts if isinstance(known, ast.List | ast.Tuple) else [known]
+    return not any(isinstance(script.constant(one), str) or isinstance(one, ast.Call)
+                   for one in parts if one is not None)  # fmt: skip
+
+
 _UNLIKE = re.compile(
     r"expected (?:axis -1 of input shape to have value (?P<axis>\d+)|shape=(?P<shape>\([^)]*\)))"
     r", (?:but received input with shape|found shape=) ?(?P<found>\([^)]*\))"

@@ -13,6 +13,8 @@ from gatescope.data.moments import Moments
 from gatescope.data.splits import Split
 
 _BATCH = 256
+_BATCH_BYTES = 2_000_000
+_PIECE = 8_000_000  # bytes; Keras copies what it is given
 
 
 def scores_of(
@@ -41,11 +43,12 @@ def _answered(
 ) -> Iterator[tuple[Mapping[str, Array], list[Array]]]:
     """What is true and what the network says of it."""
     if data.streamed is None or split != "test":
-        part = data.part(split)
-        yield part.y, predicted(model, part.x)
+        for piece in data.part(split).pieces(_PIECE):
+            yield piece.y, predicted(model, piece.x)
         return
     (target,) = data.targets
-    for x, y in data.streamed.stream(split, _BATCH).as_numpy_iterator():
+    size = _batch_size(data.streamed.sample_bytes)
+    for x, y in data.streamed.stream(split, size).as_numpy_iterator():
         yield {target.name: y}, _as_list(model.predict_on_batch(x))
 
 
@@ -56,7 +59,14 @@ def predicted(model: keras.Model, x: Mapping[str, Array]) -> list[Array]:
         model: The network.
         x: Inputs by name.
     """
-    return _as_list(model.predict(dict(x), verbose=0, batch_size=_BATCH))
+    arrays = list(x.values())
+    size = _batch_size(sum(one.nbytes for one in arrays) // max(len(arrays[0]), 1))
+    return _as_list(model.predict(dict(x), verbose=0, batch_size=size))
+
+
+def _batch_size(sample_bytes: int) -> int:
+    """Many samples together, but few photos: what layers make of them is several times as large."""
+    return min(_BATCH, max(_BATCH_BYTES // max(sample_bytes, 1), 1))
 
 
 def _as_list(answers: Any) -> list[Array]:

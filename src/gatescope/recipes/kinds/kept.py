@@ -42,6 +42,7 @@ class Output(BaseModel):
 
     Args:
         name: Of the output.
+        title: What people call it, such as a column of a table; the name, where it is empty.
         kind: A number, several, yes or no, one of several classes, or any of several labels.
         classes: Names of what is told apart; of yes or no, the second is yes.
         mean: Of a number that was scaled for training, in its own unit.
@@ -52,11 +53,17 @@ class Output(BaseModel):
     model_config = _FROZEN
 
     name: str
+    title: str = ""
     kind: Target
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     deviation: float = 1.0
     probable: bool = True
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        return self.title or self.name
 
     def names(self, units: int) -> tuple[str, ...]:
         """What its classes, labels, or yes and no are called.
@@ -149,6 +156,7 @@ def keep(folder: Path, data: Dataset, outputs: Sequence[OutputConfig], origin: O
     told = tuple(
         Output(
             name=output.name,
+            title=fields[output.name].title,
             kind=output.kind,
             classes=fields[output.name].classes,
             mean=fields[output.name].mean,

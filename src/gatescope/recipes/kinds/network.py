@@ -214,7 +214,7 @@ def _sampled(data: Dataset) -> Iterator[str]:
 def _units(data: Dataset) -> Iterator[str]:
     for target in data.targets:
         if target.is_number:
-            yield f"the score of {target.name!r} is R²: 1 is exact, 0 is no better than the mean"
+            yield f"the score of {target.title!r} is R²: 1 is exact, 0 is no better than the mean"
 
 
 def _named(trained: Sequence[Trained]) -> dict[str, float]:

@@ -60,11 +60,11 @@ def measure(trained: Sequence[Trained]) -> Mapping[str, float]:
         return {}
     train, test = (trained[0].data.part(split).y[target.name] for split in ("train", "test"))
     own = {
-        f"{one.name}: mean error in units of {target.name}": target.deviation * _missed(one, test)
+        f"{one.name}: mean error in units of {target.title}": target.deviation * _missed(one, test)
         for one in trained
     }
     always = target.deviation * float(np.abs(test - np.median(train)).mean())
-    return {**own, f"always the median: mean error in units of {target.name}": always}
+    return {**own, f"always the median: mean error in units of {target.title}": always}
 
 
 def _missed(one: Trained, true: Array) -> float:

@@ -161,7 +161,7 @@ class Evaluation:
             "recipe": self.recipe,
             "data": self.data,
             "samples": len(self.part),
-            "outputs": {one.output.name: one.to_dict() for one in self.outputs},
+            "outputs": {one.output.called: one.to_dict() for one in self.outputs},
             "importance": {one.column: one.drop for one in self.importance},
             "notes": list(self.notes),
         }
@@ -204,11 +204,12 @@ def _wanted(outputs: Sequence[Output]) -> Wanted:
     if len(outputs) > 1:
         raise UsageError(
             f"the network has {len(outputs)} outputs, and other data tell one: "
-            f"{', '.join(one.name for one in outputs)}",
+            f"{', '.join(one.called for one in outputs)}",
             "a network of one output, or the data that it was trained on",
             "name a part of these: --split test",
         )
-    return Wanted(outputs[0].name, outputs[0].classes, outputs[0].mean, outputs[0].deviation)
+    (one,) = outputs
+    return Wanted(one.name, one.called, one.classes, one.mean, one.deviation)
 
 
 def samples_of(kept: Kept, most: int) -> dict[str, Array]:
@@ -319,7 +320,7 @@ def _of_classes(output: Output, true: Array, said: Array) -> OutputResult:
     binary = output.kind == "binary"
     # One curve tells all of two classes: that of the second.
     asked = [1] if binary else range(count)
-    names = [f"{output.name} {name}" if binary else name for name in output.names(count)]
+    names = [f"{output.called} {name}" if binary else name for name in output.names(count)]
     known = [place for place in asked if 0 < (true == place).sum() < len(true)]
     roc = [_roc(names[place], true == place, shares[:, place]) for place in known]
     precision = [_precision(names[place], true == place, shares[:, place]) for place in known]

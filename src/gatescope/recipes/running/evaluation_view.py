@@ -39,7 +39,7 @@ def score_rows(evaluation: Evaluation) -> list[tuple[object, ...]]:
         evaluation: Of a network.
     """
     return [
-        (one.output.name, name, value)
+        (one.output.called, name, value)
         for one in evaluation.outputs
         for name, value in one.scores.items()
     ]
@@ -56,7 +56,9 @@ def evaluation_page(evaluation: Evaluation, reader: Reader) -> str:
     sections = [
         part
         for one in evaluation.outputs
-        for part in _sections(one, evaluation, reader, f" of {one.output.name}" if several else "")
+        for part in _sections(
+            one, evaluation, reader, f" of {one.output.called}" if several else ""
+        )
     ]
     lead = f"{len(evaluation.part):,} samples: {evaluation.data}"
     about = about_the_data(evaluation.notes)
@@ -155,7 +157,7 @@ def _scatter(one: OutputResult, of: str) -> Html:
     ends = [float(true.min()), float(true.max())]
     chart = line_chart(
         [Series("samples", x, y, f"{len(order):,}"), Series("exactly right", ends, ends, "")],
-        title=one.output.name, x_label="true", y_label="said",
+        title=one.output.called, x_label="true", y_label="said",
     )  # fmt: skip
     return section(f"What was said{of}", element("div", chart, class_="dots"))
 

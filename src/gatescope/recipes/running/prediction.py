@@ -119,7 +119,7 @@ def _answers(kept: Kept, names: Sequence[str], x: Mapping[str, NDArray[Any]]) ->
     said = kept.said(x)
     for place, name in enumerate(names):
         told = {
-            output.name: answer(output, one[place : place + 1])
+            output.called: answer(output, one[place : place + 1])
             for output, one in zip(outputs, said, strict=True)
         }
         yield Answer(name, told)
