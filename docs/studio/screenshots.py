@@ -10,6 +10,7 @@ artefact.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -62,8 +63,9 @@ def _play(page: Any) -> None:
 
 
 def _train(page: Any) -> None:
+    page.locator(".gs-units svg").first.wait_for()
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(8000)
+    page.get_by_text(re.compile(r"step [3-9]\d\d")).wait_for()
     page.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(2000)
 
@@ -85,7 +87,7 @@ PICTURES = {
     "runs": Picture(
         lambda runs: f"/runs?compare={','.join(_watched(runs))}", lambda page: None, 900
     ),
-    "run": Picture(lambda runs: f"/runs/{_watched(runs)[-1]}?step=150", lambda page: None, 1100),
+    "run": Picture(lambda runs: f"/runs/{_watched(runs)[-1]}?step=150", lambda page: None, 1900),
     "network": Picture(
         lambda runs: next(f"/network/{run}?layer=conv_1_1&sample=3&unit=4,3,19"
                           for run in runs if run.endswith(NETWORK)),
