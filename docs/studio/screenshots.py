@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=HERE, help="where pictures are kept")
     parser.add_argument("--runs", type=Path, help="a folder of runs; made if none is named")
     asked = parser.parse_args()
+    asked.into.mkdir(parents=True, exist_ok=True)
     with folder_of_runs(asked.runs) as runs:
         names = [run.run for run in list_runs(runs).runs]
         with gs.studio(runs, port=0, open_browser=False) as studio, sync_playwright() as driver:
