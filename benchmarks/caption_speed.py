@@ -29,7 +29,7 @@ from PIL import Image
 
 import gatescope as gs
 from gatescope.caption.bundle import SHIPPED, WEIGHTS, Bundle
-from gatescope.caption.captioner import PhotoFailure
+from gatescope.caption.caption import PhotoFailure
 from gatescope.caption.vocabulary import SPECIAL
 from gatescope.data.photos import find_photos
 from gatescope.data.samples import sample_photos

@@ -2,13 +2,15 @@
 
     python docs/studio/screenshots.py [ROOM …] [--into DIR] [--runs DIR]
 
-Without names, all of them. Three small networks are trained first, and two diagnosed, unless a
-folder of runs is named. CI keeps what `--into` gets as an artefact.
+Without names, all of them. Two small networks are trained first and diagnosed, and one of the
+recipe `convolution`, unless a folder of such runs is named. CI keeps what `--into` gets as an
+artefact.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,7 +41,8 @@ SCRIPT = """
         keras.layers.Dense(64, activation="sigmoid", name="second"),
         keras.layers.Dense(10, activation="softmax", name="digit"),
     ])
-    model.compile(keras.optimizers.SGD({rate}), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(keras.optimizers.SGD({rate}), "sparse_categorical_crossentropy",
+                  metrics=["accuracy"])
     model.fit(x / 16, y, validation_split=0.2, epochs=12, verbose=0)
 """
 
@@ -59,18 +62,45 @@ def _play(page: Any) -> None:
     page.wait_for_timeout(2000)
 
 
+def _train(page: Any) -> None:
+    page.locator(".gs-units svg").first.wait_for()
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text(re.compile(r"step [3-9]\d\d")).wait_for()
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(2000)
+
+
+def _open_unit(page: Any) -> None:
+    page.get_by_role("heading", name="Circuit").wait_for()
+    page.get_by_text("Receptive field").wait_for()
+
+
+def _open_word(page: Any) -> None:
+    page.get_by_text("its region painted over").wait_for()
+
+
+NETWORK = "two-blocks"
 PICTURES = {
     "gates": Picture(lambda runs: "/", _play, 1000),
     "mechanisms": Picture(lambda runs: "/mechanisms?names=relu,gelu,tanh", lambda page: None),
-    "runs": Picture(lambda runs: f"/runs?compare={','.join(runs[:2])}", lambda page: None, 900),
-    "network": Picture(
-        lambda runs: "/network/convolution?layer=conv_1_1&sample=3&unit=2,5,7",
-        lambda page: page.locator(".gs-card", has_text="Written out").wait_for(),
-        2000,
+    "playground": Picture(lambda runs: "/playground", _train, 1000),
+    "runs": Picture(
+        lambda runs: f"/runs?compare={','.join(_watched(runs))}", lambda page: None, 900
     ),
-    "run": Picture(lambda runs: f"/runs/{runs[-1]}?step=150", lambda page: None, 1100),
-}
-"""By the name of the room; other rooms add theirs."""
+    "run": Picture(lambda runs: f"/runs/{_watched(runs)[-1]}?step=150", lambda page: None, 1900),
+    "network": Picture(
+        lambda runs: next(f"/network/{run}?layer=conv_1_1&sample=3&unit=4,3,19"
+                          for run in runs if run.endswith(NETWORK)),
+        _open_unit, 1500,
+    ),
+    "captions": Picture(lambda runs: "/captions?photo=motorcycle&word=7", _open_word, 1300),
+}  # fmt: skip
+"""By the name of the room."""
+
+
+def _watched(runs: list[str]) -> list[str]:
+    """Runs of the script, not of the recipe."""
+    return [run for run in runs if not run.endswith(NETWORK)]
 
 
 def main() -> None:
@@ -79,8 +109,9 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=HERE, help="where pictures are kept")
     parser.add_argument("--runs", type=Path, help="a folder of runs; made if none is named")
     asked = parser.parse_args()
+    asked.into.mkdir(parents=True, exist_ok=True)
     with folder_of_runs(asked.runs) as runs:
-        names = [run.run for run in list_runs(runs).runs if run.run != "convolution"]
+        names = [run.run for run in list_runs(runs).runs]
         with gs.studio(runs, port=0, open_browser=False) as studio, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             for room in asked.rooms or PICTURES:
@@ -89,7 +120,7 @@ def main() -> None:
 
 @contextmanager
 def folder_of_runs(named: Path | None) -> Iterator[Path]:
-    """The folder, or a new one with a convolution and two trainings, one of which hardly learns."""
+    """The folder, or a new one with three trainings, one of which learns next to nothing."""
     if named:
         yield named
         return
@@ -99,9 +130,9 @@ def folder_of_runs(named: Path | None) -> Iterator[Path]:
             script.write_text(textwrap.dedent(SCRIPT).format(rate=rate))
             command = ["run", "--doctor", "--runs", f"{place}/runs", "--name", name, str(script)]
             subprocess.run([sys.executable, "-m", "gatescope", *command], check=True)
-        command = ["train", "convolution", "--variant", "convolution"]
-        command += ["--run", f"{place}/runs/convolution"]
-        subprocess.run([sys.executable, "-m", "gatescope", *command], check=True)
+        recipe = ["train", "convolution", "--variant", "two blocks", "--run",
+                  f"{place}/runs/convolution"]  # fmt: skip
+        subprocess.run([sys.executable, "-m", "gatescope", *recipe], check=True)
         yield Path(place) / "runs"
 
 

@@ -16,14 +16,8 @@ import pytest
 from PIL import Image
 
 from gatescope.caption.bundle import Bundle, Calibration
-from gatescope.caption.captioner import (
-    BATCH,
-    SHIPPED,
-    Caption,
-    Captioner,
-    PhotoFailure,
-    load_captioner,
-)
+from gatescope.caption.caption import Caption, PhotoFailure
+from gatescope.caption.captioner import BATCH, SHIPPED, Captioner, load_captioner
 from gatescope.data.photos import read_photo
 from gatescope.errors import BundleError, PhotoError, UsageError
 

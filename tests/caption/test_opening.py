@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gatescope.caption.captioner import Word
+from gatescope.caption.caption import Word
 from gatescope.errors import UsageError
 
 SAME = 1e-4  # a compiled search and the opened network add up in another order

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gatescope.caption.captioner import Caption, Word
+from gatescope.caption.caption import Caption, Word
 from gatescope.caption.faithfulness import Proof
 from gatescope.caption.view import caption_view, captions_page
 from gatescope.data.photos import read_photo

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gatescope.caption import captioner as module
-from gatescope.caption.captioner import Caption, PhotoFailure, Word
+from gatescope.caption.caption import Caption, PhotoFailure, Word
 from gatescope.caption.faithfulness import Proof
 from gatescope.data.photos import read_photo
 from gatescope.errors import PhotoError

@@ -127,6 +127,9 @@ def test_a_gain_within_the_noise_of_seeds_is_none() -> None:
         "with learning_rate=0.001, after 200 steps the loss is 0.41 ± 0.03 instead of 2.3 ± 0.01 "
         "and the skill on held-out data is 0.91 ± 0.01 instead of 0.11 ± 0.01"
     )
+    assert not told.series
+    drawn = compared(change, replace(base, curve=((1, 2.3), (2, 2.2))), better, fine=False).series
+    assert [(one.label, one.x, one.y) for one in drawn] == [("as it was", (1, 2), (2.3, 2.2))]
     lost = Result((-1.0, -1.0, -1.0), (float("nan"),) * 3, 200)
     guesses = Result((-0.1, 0.0, -0.1), (9.0, 9.1, 9.0), 200)
     told = compared(change, lost, guesses, fine=False)
@@ -298,6 +301,26 @@ def test_a_run_is_diagnosed_and_proved_from_what_it_kept(tmp_path: Path) -> None
     told = diagnose_run(open_run(folder), seconds=600)
     assert told.findings[0].rule == "learning_rate_too_low", str(told)
     assert told.findings[0].proved, str(told)
+    before, after = told.findings[0].proof.series
+    assert (before.label, after.label) == ("as it was", "with the remedy")
+    assert before.y[-1] > 0.9 * before.y[0] and after.y[-1] < 0.7 * after.y[0]
+    assert html(told).count("two copies while they were trained") >= 1
+
+
+def test_a_curve_is_of_the_losses_of_the_steps_where_keras_tells_their_mean_since_the_start() -> (
+    None
+):
+    limit = bench._Limit(200, {"seconds": 60, "quick": 60, "enough": 200})
+    losses = np.random.default_rng(0).uniform(0, 3, 150)
+    ended = limit.bind(keras.Sequential())
+    for step in range(150):
+        ended(step, {"loss": losses[: step + 1].mean()})
+    steps, told = zip(*limit.curve, strict=True)
+    assert len(steps) == 60 and steps[-1] == 150
+    stretches = np.split(losses, steps[:-1])
+    np.testing.assert_allclose(told, [each.mean() for each in stretches], rtol=1e-9)
+    ended(150, {"loss": float("nan")})
+    assert len(limit.curve) == 59  # the stretch that is not finite is left out
 
 
 def test_a_model_of_a_class_of_the_users_is_looked_at_without_copies() -> None:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gatescope.caption.bundle import load_bundle
-from gatescope.caption.captioner import Captioner, PhotoFailure
+from gatescope.caption.caption import PhotoFailure
+from gatescope.caption.captioner import Captioner
 from gatescope.caption.metrics import Scores, score
 from gatescope.caption.search import compiled_search
 from gatescope.data.captions import load_captions

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from gatescope.caption.bundle import Bundle
+from gatescope.caption.caption import Caption
 from gatescope.caption.decoding import Hypotheses
 from gatescope.caption.faithfulness import Proof, prove_words
 from gatescope.caption.vocabulary import SPECIAL
 from gatescope.models.regions import Regions
-
-if TYPE_CHECKING:
-    from gatescope.caption.captioner import Caption
 
 
 class Choice(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatescope.caption.captioner import Caption, Word
+from gatescope.caption.caption import Caption, Word
 from gatescope.caption.inspection import Inspection
 from gatescope.data.photos import read_photo
 from gatescope.errors import PhotoError

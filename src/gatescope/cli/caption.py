@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gatescope.caption.captioner import Caption, Captioner, PhotoFailure
+    from gatescope.caption.caption import Caption, PhotoFailure
+    from gatescope.caption.captioner import Captioner
 
     Boxes = Mapping[Path, NDArray[np.float32]]
     Results = Iterator[Caption | PhotoFailure]
@@ -111,7 +112,7 @@ def _captions(
 def _caption_one(
     captioner: Captioner, photo: Path, own: Boxes, beam: int, prove: bool
 ) -> Caption | PhotoFailure:
-    from gatescope.caption.captioner import PhotoFailure
+    from gatescope.caption.caption import PhotoFailure
 
     boxes = own.get(photo.resolve())
     regions = None if boxes is None else boxes.tolist()
@@ -130,7 +131,7 @@ def _with_spinner(results: Results) -> Results:
 
 def _show(results: Results, *, as_json: bool, html: Path | None) -> int:
     """Prints results as they come, draws the page at the end, and counts the failures."""
-    from gatescope.caption.captioner import PhotoFailure
+    from gatescope.caption.caption import PhotoFailure
 
     failed, drawn = 0, []
     try:

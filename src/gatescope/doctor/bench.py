@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from gatescope.doctor.outcome import classes_of, skill, task_of
 from gatescope.startup import uncollected
 
 _BYTES = 3_000
+_POINTS = 60  # of a curve
 
 
 def read(folder: Path) -> Specimen:
@@ -70,6 +71,7 @@ def trial(specimen: Specimen, asked: Mapping[str, Any]) -> dict[str, Any]:
     return _measured(model, changed, specimen) | {
         "steps": limit.done,
         "cut": limit.cut,
+        "curve": limit.curve,
         "seconds": time.perf_counter() - began,
     }
 
@@ -185,12 +187,28 @@ class _Limit:
         self._quick, self._enough = float(asked["quick"]), int(asked["enough"])
         self._began = 0.0  # the first step, in which graphs are built, does not count
         self.done, self.cut = 0, False
+        self._means: list[float] = []
+
+    @property
+    def curve(self) -> list[tuple[int, float]]:
+        """The mean loss of each stretch of steps, and the last step of it, where it is finite."""
+        ends = np.linspace(0, len(self._means), min(len(self._means), _POINTS) + 1).astype(int)
+        # Keras tells the mean since the start.
+        sums = np.arange(len(self._means) + 1) * np.array([0.0, *self._means])
+        losses = np.diff(sums[ends]) / np.diff(ends)
+        return [
+            (step, loss)
+            for step, loss in zip(ends[1:].tolist(), losses.tolist(), strict=True)
+            if isfinite(loss)
+        ]
 
     def bind(self, model: Any) -> Any:
         """A function for the end of each batch."""
 
         def ended(batch: int, logs: Any) -> None:
             self.done += 1
+            if "loss" in logs:
+                self._means.append(float(logs["loss"]))
             self._began = self._began or time.perf_counter()
             took = time.perf_counter() - self._began
             over = took > (self._quick if self.done >= self._enough else self._seconds)

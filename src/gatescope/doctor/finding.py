@@ -75,11 +75,14 @@ class Proof:
         verdict: Whether it improved by more than the noise of seeds.
         sentence: What was measured, in words.
         numbers: What was measured.
+        series: The loss of a copy as it was, and of one with the remedy, while they trained; none
+            where the remedy is another loss, which cannot be compared.
     """
 
     verdict: Verdict
     sentence: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,5 +155,6 @@ class Finding:
             "confidence": self.confidence, "rule": self.rule, "diff": self.diff,
             "proof": self.proof.sentence if self.proof else "", "source": self.source,
             "evidence": list(self.evidence), "series": [asdict(one) for one in self.series],
+            "proof_series": [asdict(one) for one in self.proof.series] if self.proof else [],
         }  # fmt: skip
         return {name: value for name, value in told.items() if value not in (None, "", [])}

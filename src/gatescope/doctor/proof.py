@@ -18,7 +18,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from gatescope.doctor.changes import Specimen, is_applicable
-from gatescope.doctor.finding import Change, Finding, Proof, Verdict
+from gatescope.doctor.finding import Change, Finding, Proof, Series, Verdict
 from gatescope.doctor.outcome import Outcome
 from gatescope.report.cells import without_colours
 from gatescope.scope.words import plural
@@ -47,11 +47,19 @@ _WORTH_TRYING = 0.25
 
 @dataclass(frozen=True)
 class Result:
-    """What copies under several seeds came to."""
+    """What copies under several seeds came to.
+
+    Args:
+        skills: On held-out data.
+        losses: There; empty where the loss is not one function.
+        steps: How many the longest training took.
+        curve: Steps and losses of the first training.
+    """
 
     skills: tuple[float, ...]
     losses: tuple[float, ...]
     steps: int
+    curve: tuple[tuple[int, float], ...] = ()
 
     @property
     def skill(self) -> float:
@@ -230,9 +238,8 @@ def _result(answers: Sequence[dict[str, Any]]) -> Result | str:
     if wrong:
         return wrong[0]
     losses = tuple(float(one["loss"]) for one in answers if "loss" in one)
-    return Result(
-        tuple(float(one["skill"]) for one in answers), losses, max(one["steps"] for one in answers)
-    )
+    skills, steps = (tuple(one[name] for one in answers) for name in ("skill", "steps"))
+    return Result(skills, losses, max(steps), tuple(map(tuple, answers[0]["curve"])))
 
 
 def _brief(error: str) -> str:
@@ -290,7 +297,9 @@ class _Trials:
                 isinstance(without, str)
                 or compared(part.changes, without, whole, self._fine).verdict == _BETTER
             ):
-                proofs[id(part)] = Proof(_BETTER, f"together: {told.sentence}", told.numbers)
+                proofs[id(part)] = replace(
+                    told, verdict=_BETTER, sentence=f"together: {told.sentence}"
+                )
 
     def longer(self, tried: Sequence[Finding], proofs: dict[int, Proof]) -> None:
         """Where the training was short, remedies that may need more steps have them."""
@@ -325,11 +334,20 @@ def compared(changes: Sequence[Change], base: Result, result: Result, fine: bool
         "noise": _noise(base.skills, result.skills),
     }
     told = _sentence(changes, base, result, same_loss and bool(base.losses and result.losses))
-    if _is_more_skilled(base, result, fine):
-        return Proof(_BETTER, told, numbers)
-    if same_loss and not fine and _is_lower(base, result):
-        return Proof(_BETTER, told, numbers)
-    return Proof("unclear" if _became_finite(base, result) else "not improved", told, numbers)
+    series = _curves(base, result) if same_loss else ()
+    lower = same_loss and not fine and _is_lower(base, result)
+    if lower or _is_more_skilled(base, result, fine):
+        return Proof(_BETTER, told, numbers, series)
+    verdict: Verdict = "unclear" if _became_finite(base, result) else "not improved"
+    return Proof(verdict, told, numbers, series)
+
+
+def _curves(base: Result, result: Result) -> tuple[Series, ...]:
+    return tuple(
+        Series(label, *zip(*one.curve, strict=True))
+        for label, one in (("as it was", base), ("with the remedy", result))
+        if one.curve
+    )
 
 
 def _is_more_skilled(base: Result, result: Result, fine: bool) -> bool:

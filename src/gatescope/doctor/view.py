@@ -142,13 +142,17 @@ def kept_section(told: Mapping[str, Any]) -> Html:
     body.append(paragraph(f"Remedy: {told['remedy']}"))
     if "proof" in told:
         body.append(paragraph(f"Proof: {told['proof']}"))
-    for series in told.get("series", ()):
-        if _is_curve(series["x"], series["y"]):
-            curve = Series(series["label"], series["x"], series["y"])
-            chart = line_chart([curve], title=curve.label, x_label="step", y_label=curve.label)
-            body.append(chart)
+    if proved := _curves(told.get("proof_series", ())):
+        title = "Proof: two copies while they were trained"
+        body.append(line_chart(proved, title=title, x_label="step", y_label="loss"))
+    for curve in _curves(told.get("series", ())):
+        body.append(line_chart([curve], title=curve.label, x_label="step", y_label=curve.label))
     if "diff" in told:
         body.append(element("pre", escape(told["diff"])))
     body.append(paragraph(f"Rule {told['rule']}; {told.get('source', '')}".rstrip("; ")))
     mark = "proved" if told["proved"] else f"confidence {told['confidence']:.0%}"
     return section(f"{told['cause']} [{mark}]", *body)
+
+
+def _curves(told: Sequence[Mapping[str, Any]]) -> list[Series]:
+    return [Series(**one) for one in told if _is_curve(one["x"], one["y"])]

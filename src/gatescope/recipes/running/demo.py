@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gatescope.caption.captioner import Caption, Captioner, load_captioner
+from gatescope.caption.caption import Caption
+from gatescope.caption.captioner import Captioner, load_captioner
 from gatescope.caption.view import caption_view, gallery
 from gatescope.data.samples import sample_photos
 from gatescope.recipes import scenes
