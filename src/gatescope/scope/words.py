@@ -21,8 +21,10 @@ def number(value: float, digits: int = 3) -> str:
     Example:
         >>> number(-0.000123456)
         '−0.000123'
+        >>> number(-0.0)
+        '0'
     """
-    return f"{value:.{digits}g}".replace("-", "−")
+    return f"{value + 0.0:.{digits}g}".replace("-", "−")  # -0.0 + 0.0 is 0.0
 
 
 def plural(count: int, noun: str) -> str:

@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, TypeVar, final
 
 from gatescope.errors import GatescopeError, RunError
+from gatescope.startup import quiet_startup
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +43,7 @@ class Engine:
         """
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=_live_as_long_as_pages)
+            self._pool = ProcessPoolExecutor(1, context, initializer=_begin)
         pool = self._pool
         try:
             return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
@@ -52,9 +53,14 @@ class Engine:
             raise _died() from cause
 
     def close(self) -> None:
-        """Ends the process, if there is one."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """Ends the process, if there is one, whatever it is doing."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        for child in multiprocessing.active_children():
+            child.kill()
+        # Waits for what watches over it; else its semaphores would outlive this process.
+        pool.shutdown(cancel_futures=True)
 
 
 def _died() -> GatescopeError:
@@ -65,8 +71,8 @@ def _died() -> GatescopeError:
     )
 
 
-def _live_as_long_as_pages() -> None:
-    """Ends this process with the one that started it, however that one ends."""
+def _begin() -> None:
+    """Loads TensorFlow, and ends this process with the one that started it, however that ends."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parent = multiprocessing.parent_process()
 
@@ -76,3 +82,5 @@ def _live_as_long_as_pages() -> None:
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()
+    with quiet_startup():
+        import tensorflow  # noqa: F401

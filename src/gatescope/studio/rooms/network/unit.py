@@ -10,6 +10,7 @@ from nicegui import ui
 
 from gatescope.report.html import element, escape, join
 from gatescope.report.shades import shades
+from gatescope.scope import words
 from gatescope.studio.engine import Engine
 from gatescope.studio.frame import card, heading, text, whole_table
 from gatescope.studio.rooms.network import asking
@@ -38,6 +39,7 @@ _TERMS = {0: "as many as can be looked over"} | {
     one: f"{one} largest of each sum" for one in (2, 4, 8, 16, 32)
 }
 _MOST_ROWS, _MOST_NUMBERS = 200, 100
+_DIGITS = 4
 _WRITTEN_OUT = 6  # terms of a sum that stand in the line
 _AFTER = {"Relu": "ReLU", "BiasAdd": "bias", "AddV2": "plus", "Mul": "times", "Sub": "minus"}
 
@@ -201,8 +203,8 @@ def in_a_line(written: Written) -> str:
     return line
 
 
-def _number(number: float) -> str:
-    return f"{number:.4g}".replace("-", "−")
+def _number(value: float) -> str:
+    return words.number(value, _DIGITS)
 
 
 def _factor(number: float) -> str:
