@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,4 +29,6 @@ def test_it_is_one_process_that_ends_whatever_it_does_and_comes_again_where_it_d
             await busy
         assert not multiprocessing.active_children()
 
-    asyncio.run(asked())
+    # In a thread of its own, for the browser of other tests keeps a loop in this one.
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, asked()).result()

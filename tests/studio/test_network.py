@@ -153,7 +153,7 @@ def test_a_pixel_is_opened_with_its_sum_its_field_and_its_circuit(
     card = page.locator(".gs-card", has_text="Written out")
     cells = [row.locator("td").all_inner_texts() for row in card.locator("tbody tr").all()]
     told = {cell[0]: cell[-1] for cell in cells}
-    assert told == {term.source: signed(term.product) for term in written.terms}
+    assert told == {term.source: signed(term.product + 0.0) for term in written.terms}
     (top, bottom), (left, right) = field.box[1:3]
     size = f"{bottom - top + 1} × {right - left + 1} pixels"
     assert page.get_by_text(
