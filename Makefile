@@ -24,8 +24,9 @@ export PYTHONNOUSERSITE := 1
 run: $(installed)
 	$(VENV)/bin/gatescope demo
 
+# One process more than processors, for tests of servers, browsers and killed trainings wait a lot.
 test: $(installed_dev)
-	$(python) -m pytest --numprocesses auto --dist loadfile
+	$(python) -m pytest --numprocesses $$($(python) -c 'import os; print(1 + (os.cpu_count() or 1))') --dist loadfile
 
 lint: $(installed_dev)
 	$(python) -m ruff check .
