@@ -55,6 +55,20 @@ def test_one_metric_stands_where_it_was_recorded(finished: Run) -> None:
     assert finished.last_step == 99
 
 
+def test_what_is_read_at_one_moment_is_of_that_moment(tmp_path: Path) -> None:
+    with record(tmp_path) as writer:
+        fill(writer)
+        writer.flush()
+        run = open_run(writer.folder)
+        with run.at_one_moment():
+            before = len(run.probe(LAYERS[0], STATISTICS[0])["step"])
+            numbers = np.ones((50, len(LAYERS), len(STATISTICS)), np.float32)
+            writer.probes(np.arange(1000, 1050), LAYERS, STATISTICS, numbers)
+            writer.flush()
+            assert len(run.probe(LAYERS[0], STATISTICS[1])["step"]) == before
+        assert len(run.probe(LAYERS[0], STATISTICS[1])["step"]) == before + 50
+
+
 def test_nan_and_infinity_are_kept(tmp_path: Path) -> None:
     losses = [1.0, float("nan"), float("inf"), -float("inf")]
     with record(tmp_path) as writer:

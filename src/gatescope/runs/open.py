@@ -83,6 +83,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._held: sqlite3.Connection | None = None
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r} {self.status}, {str(self.folder)!r}>"
@@ -426,7 +427,26 @@ class Run:
         )
 
     @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Lets all that is read meanwhile be of one moment, while a training goes on writing.
+
+        Example:
+            >>> with run.at_one_moment():  # doctest: +SKIP
+            ...     means, spreads = run.probe("dense", "mean"), run.probe("dense", "deviation")
+        """
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            self._held = connection
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
+        if self._held:
+            yield self._held
+            return
         with closing(self._connect()) as connection:
             yield connection
 

@@ -52,6 +52,11 @@ def run_page(run: Run) -> str:
     Raises:
         RunError: The run is damaged.
     """
+    with run.at_one_moment():
+        return _page(run)
+
+
+def _page(run: Run) -> str:
     drawn = _charts(run)
     moments = _moments(run)
     told = {"charts": drawn, "moments": moments, "mark": pictures.MARK}

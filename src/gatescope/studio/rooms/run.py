@@ -134,7 +134,9 @@ def register(studio: Studio) -> None:
 
     @lru_cache(_KEPT)
     def shared(folder: Path, state: tuple[object, ...], asked: Asked) -> Look:
-        return look_at(Run(folder), state, asked)
+        run = Run(folder)
+        with run.at_one_moment():
+            return look_at(run, state, asked)
 
     @ui.page("/runs/{name:path}", response_timeout=PATIENCE)
     async def one_run(name: str, request: Request) -> None:
