@@ -114,6 +114,31 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows, delimiter):
     assert cells(table)[1:] == [row for row in wanted if any(row)]
 
 
+def wide(columns, delimiter, cell, name="gene expression {:05d}"):
+    header = delimiter.join([*map(name.format, range(columns)), "y"])
+    row = delimiter.join([*(cell for _ in range(columns)), "1"])
+    return f"{header}\n" + f"{row}\n" * 20
+
+
+def test_a_header_may_be_wider_than_any_sample(tmp_path):
+    table = put(tmp_path, wide(4000, ",", "0.5"))
+    assert (len(table.columns), table.columns[-1]) == (4001, "y")
+    assert len(cells(table)) == 21
+
+
+def test_rows_below_a_wide_header_tell_it_from_data_and_the_decimal_sign(tmp_path):
+    assert put(tmp_path, wide(6000, ",", "0.12345678", "{}")).columns[:2] == ("0", "1")
+    assert put(tmp_path, wide(6000, ";", "0,12345678", "g{}")).decimal == ","
+
+
+def test_a_line_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gatescope.data.csv_file._WIDEST", 1000)
+    assert refusal(tmp_path, "a,b\n1," + "2" * 2000) == (
+        "line 2 of 'here/table.csv' goes on beyond 1,000 characters"
+    )
+    assert len(cells(put(tmp_path, "a,b\n" + "1,2\n" * 2000))) == 2001
+
+
 def test_a_row_of_another_length_is_refused(tmp_path):
     assert refusal(tmp_path, "a,b\n1,2\n1,2,3\n") == (
         "line 3 of 'here/table.csv' has 3 cells, the first line 2"

@@ -16,7 +16,9 @@ from gatescope.errors import DataError
 
 CHUNK = 4096  # rows: small beside a batch of photos, large beside what a chunk costs by itself
 
-_SAMPLE = 1 << 16
+_SAMPLE = 1 << 16  # characters that are looked at, and so many lines:
+_SAMPLE_LINES = 12
+_WIDEST = 1 << 25  # characters of a sample, however wide its lines are
 # Earlier ones win where several split every row alike: a decimal comma is no delimiter.
 _DELIMITERS = "\t;|, "
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -170,14 +172,26 @@ class CsvFile:
         return self.path.open(encoding=self._encoding, newline="")
 
     def _sample(self) -> list[str]:
-        """The first lines, whole ones."""
+        """The first lines, whole ones: enough to tell a header from what is below it."""
+        lines: list[str] = []
+        size = 0
         try:
             with self._open() as file:
-                text = file.read(_SAMPLE)
+                while (size < _SAMPLE or len(lines) < _SAMPLE_LINES) and size < _WIDEST:
+                    lines.append(file.readline(_WIDEST - size))
+                    size += len(lines[-1])
+                    if not lines[-1]:
+                        return lines[:-1]
         except UnicodeDecodeError as cause:
             self._not_text(cause)
-        lines = text.splitlines(keepends=True)
-        return lines[:-1] if len(text) == _SAMPLE and len(lines) > 1 else lines
+        whole = lines if size < _WIDEST else lines[:-1]
+        if len(whole) < 2:
+            raise DataError(
+                f"line {len(lines)} of {self.name} goes on beyond {_WIDEST:,} characters",
+                "lines that end, or fewer columns",
+                "check that it is a table as text, or export it again as parquet",
+            )
+        return whole
 
     def _damaged(self, line: int, reason: str) -> DataError:
         return DataError(
@@ -335,12 +349,12 @@ def _is_number(cell: str) -> bool:
 
 def _names(header: list[str]) -> tuple[str, ...]:
     """Names for all columns, none twice."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order, and found quickly among thousands
     for place, cell in enumerate(header, start=1):
         name = wanted = cell.strip() or f"column {place}"
         again = 1
         while name in names:
             again += 1
             name = f"{wanted} {again}"
-        names.append(name)
+        names[name] = None
     return tuple(names)
