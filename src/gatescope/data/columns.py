@@ -24,7 +24,7 @@ MAX_CATEGORIES = 1000
 # As pandas reads them, but for "none", which is often a kind of its own; "?" is UCI's.
 _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null"})
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-_SWAPPED = str.maketrans(".,", ",.")
+SWAPPED = str.maketrans(".,", ",.")
 _ID_NAME = re.compile(r"(^|[\W_])(id|idx|index|key|uuid|guid|nr|no|row|column 1)$", re.I)
 _MOSTLY = 0.9  # of a column's values are numbers: then the rest is taken for mistakes
 _FEW = 20  # different values: marks and counts that may as well be kinds
@@ -82,7 +82,7 @@ def number_of(cell: str, decimal: Literal[".", ","]) -> float:
         (1234.5, 1234.5)
     """
     if decimal == ",":
-        cell = cell.translate(_SWAPPED)
+        cell = cell.translate(SWAPPED)
     return float(cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell)
 
 
