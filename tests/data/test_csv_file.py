@@ -158,6 +158,18 @@ def test_the_decimal_sign_is_what_certain_numbers_have(tmp_path, content, decima
     assert put(tmp_path, content).decimal == decimal
 
 
+def test_numbers_of_either_sign_are_read_as_those_of_training(tmp_path):
+    path = tmp_path / "table.csv"
+    for content, usual, decimal in [
+        ("a;b\n12.345;x\n", ",", ","),
+        ("a;b\n12.345;0.5\n", ",", "."),
+        ("a;b\n12,345;x\n", ".", ","),
+        ("a,b\n12.345,x\n", ",", "."),
+    ]:
+        path.write_text(content, encoding="utf-8")
+        assert CsvFile(path, usual=usual).decimal == decimal
+
+
 def test_a_line_for_excel_says_the_delimiter(tmp_path):
     table = put(tmp_path, "sep=;\na;b\n1,5;x, y\n2,5;x\n3;z;z;z\n")
     with pytest.raises(DataError, match="line 5 of"):

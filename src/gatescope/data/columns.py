@@ -35,6 +35,7 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([,'’ \u00a0\u2009\u202f])\d{3}(?:\1\
 _DIVIDERS = re.compile(r"[,'’ \u00a0\u2009\u202f]")
 _CODES = "AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|INR|JPY|NOK|PLN|SEK|USD"
 _CURRENCY = rf"(?:[A-Z]{{0,2}}[$€£¥₹₽₩₺₪₫₴₦]|(?:{_CODES})\b)"
+_BEGIN = re.compile(r"[+−-]?(?:[\d.,]|inf)", re.I)
 _AFTER_SIGN = re.compile(r"^([+−-])\s+")
 _UNIT = re.compile(
     rf"[+−-]?(?P<front>{_CURRENCY})?\s?[+−-]?\.?\d[\d.,'’\s]*?"
@@ -139,7 +140,7 @@ def unit_of(cell: str) -> str:
         >>> unit_of("-$5"), unit_of("20.4 °C"), unit_of("5"), unit_of("K5")
         ('$', '°C', '', '')
     """
-    found = _UNIT.fullmatch(cell)
+    found = None if cell[:1].islower() else _UNIT.fullmatch(cell)  # most texts, at no cost
     if found is None or (found["front"] and found["back"]):
         return ""
     return found["front"] or found["back"] or ""
@@ -299,14 +300,49 @@ class ColumnSurvey:
         try:
             numbers = to_numbers(cells, self.decimal)
         except ValueError:
-            return np.array(list(map(self._number, cells, lines)))
+            return self._read_mixed(cells, lines)
         self._add_bare(cells, lines)
+        return numbers
+
+    def _read_mixed(self, cells: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
+        numbers = np.array([_number_or_nan(cell, self.decimal) for cell in cells])
+        bare = ~np.isnan(numbers)
+        self._add_bare(*_some(cells, lines, bare))
+        texts, text_lines = _some(cells, lines, ~bare)
+        if texts:
+            self._not_bare = self._not_bare or (text_lines[0], texts[0])
+            self._add_words(texts)
+            numbers[~bare] = self._read_marked(texts, text_lines)
+        return numbers
+
+    def _add_words(self, texts: list[str]) -> None:
+        self.words += sum(len(text.split()) for text in texts)
+        self._dates = [form for form in self._dates if all(_is_date(text, form) for text in texts)]
+
+    def _read_marked(self, texts: list[str], lines: list[int]) -> NDArray[np.float64]:
+        """Numbers with the unit that the first one has."""
+        units = list(map(unit_of, texts))
+        self._unit = self._unit or next(filter(None, units), "")
+        numbers = np.array(
+            [
+                _number_or_nan(text, self.decimal, unit) if unit and unit == self._unit else np.nan
+                for text, unit in zip(texts, units, strict=True)
+            ]
+        )
+        others = np.flatnonzero(np.isnan(numbers))
+        self._marked += len(texts) - len(others)
+        if len(others):
+            self._add_unmarked(lines[others[0]], texts[others[0]])
         return numbers
 
     def _add_bare(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         self._bare += len(cells)
         if cells:
-            self._not_marked = self._not_marked or (lines[0], cells[0])
+            self._add_unmarked(lines[0], cells[0])
+
+    def _add_unmarked(self, line: int, cell: str) -> None:
+        if self._not_marked is None or line < self._not_marked[0]:
+            self._not_marked = line, cell
 
     def _add_numbers(
         self, numbers: NDArray[np.float64], cells: Sequence[str], lines: Sequence[int]
@@ -318,24 +354,6 @@ class ColumnSurvey:
             place = int(too_large.argmax())
             self.infinite = lines[place], cells[place]
         self._add_order(numbers[numbered & ~too_large])
-
-    def _number(self, cell: str, line: int) -> float:
-        with suppress(ValueError):
-            number = number_of(cell, self.decimal)
-            self._add_bare([cell], [line])
-            return number
-        self._not_bare = self._not_bare or (line, cell)
-        self.words += len(cell.split())
-        self._dates = [form for form in self._dates if _is_date(cell, form)]
-        unit = unit_of(cell)
-        self._unit = self._unit or unit
-        with suppress(ValueError):
-            if unit and unit == self._unit:
-                number = number_of(cell, self.decimal, unit)
-                self._marked += 1
-                return number
-        self._not_marked = self._not_marked or (line, cell)
-        return np.nan
 
     def _add_order(self, numbers: NDArray[np.float64]) -> None:
         self._whole = self._whole and not (numbers % 1).any()
@@ -482,3 +500,19 @@ def _is_date(text: str, form: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _number_or_nan(cell: str, decimal: Literal[".", ","], unit: str = "") -> float:
+    if not unit and not _BEGIN.match(cell):  # told sooner than by an exception
+        return np.nan
+    try:
+        return number_of(cell, decimal, unit)
+    except ValueError:
+        return np.nan
+
+
+def _some(
+    cells: Sequence[str], lines: Sequence[int], which: NDArray[np.bool_]
+) -> tuple[list[str], list[int]]:
+    chosen = which.tolist()
+    return list(compress(cells, chosen)), list(compress(lines, chosen))

@@ -102,6 +102,8 @@ class CsvFile:
         path: The file.
         named: Columns that it should have: a first line that has all of them, and nothing twice,
             is a header whatever it looks like.
+        usual: What stands before decimals where no number of the file says it for certain; as
+            most numbers are written, if that is not known either.
 
     Raises:
         DataError: There is no such file, or it is empty, packed, or in another encoding.
@@ -111,7 +113,9 @@ class CsvFile:
         ('low', 'age', 'lwt')
     """
 
-    def __init__(self, path: Path, named: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, named: Sequence[str] = (), usual: Literal[".", ","] | None = None
+    ) -> None:
         self.path, self.name = path, repr(str(path))
         self._encoding = _encoding(path)
         sample = self._sample()
@@ -125,7 +129,7 @@ class CsvFile:
         header = ["row name", *rows[0]] if _lacks_a_name(rows) else rows[0]
         self.has_header = _is_header(header, rows[1:]) or _names_all(header, named)
         cells = [cell.strip() for row in rows for cell in row]
-        self.decimal = _decimal(cells, self._dialect.delimiter)
+        self.decimal = _decimal(cells, self._dialect.delimiter, usual)
         self.columns = _names(header if self.has_header else [""] * len(header))
 
     def chunks(self) -> Iterator[Chunk]:
@@ -356,7 +360,9 @@ def _rows_of(sample: list[str], dialect: type[_Dialect]) -> list[list[str]]:
     return [row for row in csv.reader(sample, dialect, strict=False) if any(map(str.strip, row))]
 
 
-def _decimal(cells: Sequence[str], delimiter: str) -> Literal[".", ","]:
+def _decimal(
+    cells: Sequence[str], delimiter: str, usual: Literal[".", ","] | None
+) -> Literal[".", ","]:
     """What stands before decimals: what cells say that can be read in one way only, as `0,57`.
 
     `12.345` is asked where no other speaks, for its point may divide thousands; `12,345` is not
@@ -364,6 +370,8 @@ def _decimal(cells: Sequence[str], delimiter: str) -> Literal[".", ","]:
     """
     said = Counter(map(_decimal_of, cells))
     if said[","] == said["."] and delimiter != ",":
+        if usual == ",":
+            return usual
         said = Counter("," if "," in cell else "." for cell in cells if _EITHER.fullmatch(cell))
     return "," if said[","] > said["."] else "."
 

@@ -180,6 +180,10 @@ class TableReader(RowsReader):
         texts = (column for column, _, _ in self.texts.values())
         return (*self.plan.numbers, *categories, *texts)
 
+    @property
+    def decimal(self) -> Decimal:
+        return self.plan.decimal
+
     def read(self, given: Rows) -> Arrays:
         cells = given.of(self.columns)
         plan = replace(self.plan, decimal=given.decimal)

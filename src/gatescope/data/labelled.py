@@ -102,7 +102,7 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labe
 
 
 def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
-    file = CsvFile(path, (wanted.title, *reader.columns))
+    file = CsvFile(path, (wanted.title, *reader.columns), reader.decimal)
     if wanted.title not in file.columns:
         raise DataError(
             f"{file.name} has no column {wanted.title!r}",
