@@ -114,6 +114,101 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows, delimiter):
     assert cells(table)[1:] == [row for row in wanted if any(row)]
 
 
+def wide(columns, delimiter, cell, name="gene expression {:05d}"):
+    header = delimiter.join([*map(name.format, range(columns)), "y"])
+    row = delimiter.join([*(cell for _ in range(columns)), "1"])
+    return f"{header}\n" + f"{row}\n" * 20
+
+
+def test_a_header_may_be_wider_than_any_sample(tmp_path):
+    table = put(tmp_path, wide(4000, ",", "0.5"))
+    assert (len(table.columns), table.columns[-1]) == (4001, "y")
+    assert len(cells(table)) == 21
+
+
+def test_rows_below_a_wide_header_tell_it_from_data_and_the_decimal_sign(tmp_path):
+    assert put(tmp_path, wide(6000, ",", "0.12345678", "{}")).columns[:2] == ("0", "1")
+    assert put(tmp_path, wide(6000, ";", "0,12345678", "g{}")).decimal == ","
+
+
+def test_a_line_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gatescope.data.csv_file._WIDEST", 1000)
+    assert refusal(tmp_path, "a,b\n1," + "2" * 2000) == (
+        "line 2 of 'here/table.csv' goes on beyond 1,000 characters"
+    )
+    assert len(cells(put(tmp_path, "a,b\n" + "1,2\n" * 2000))) == 2001
+
+
+@pytest.mark.parametrize(
+    ("content", "decimal"),
+    [
+        ("a;b\n12.345;0,57\n3.456;0,61\n1.000;x\n", ","),  # thousands outnumber decimals
+        ("a;b\n12.345;1,570\n", "."),  # nobody knows
+        ("a;b\n12,345;x\n13,111;y\n", ","),
+        ("a;b\n12,345;0.57\n13,111;x\n", "."),
+        ("a;b\n1.034.500;x\n", ","),
+        ("a;b\n1 034,50 €;x\n", ","),
+        ("a;b\n−0,5;31.12.2020\n", ","),
+        ('a,b\n"0,57",1\n"0,5",2\n', ","),  # Google Sheets
+        ('a,b\n"12,345",1\n"1,034.50",2\n', "."),
+        ('a,b\n"12,345",1\n', "."),
+    ],
+)
+def test_the_decimal_sign_is_what_certain_numbers_have(tmp_path, content, decimal):
+    assert put(tmp_path, content).decimal == decimal
+
+
+def test_numbers_of_either_sign_are_read_as_those_of_training(tmp_path):
+    path = tmp_path / "table.csv"
+    for content, usual, decimal in [
+        ("a;b\n12.345;x\n", ",", ","),
+        ("a;b\n12.345;0.5\n", ",", "."),
+        ("a;b\n12,345;x\n", ".", ","),
+        ("a,b\n12.345,x\n", ",", "."),
+    ]:
+        path.write_text(content, encoding="utf-8")
+        assert CsvFile(path, usual=usual).decimal == decimal
+
+
+def test_a_line_for_excel_says_the_delimiter(tmp_path):
+    table = put(tmp_path, "sep=;\na;b\n1,5;x, y\n2,5;x\n3;z;z;z\n")
+    with pytest.raises(DataError, match="line 5 of"):
+        cells(table)
+    table = put(tmp_path, '"sep=|"\r\na\r\n1\r\n')
+    assert cells(table) == [("a",), ("1",)]
+    assert [chunk.lines for chunk in table.chunks()] == [(3,)]
+
+
+def test_a_header_that_lacks_the_name_of_the_rows_gets_it(tmp_path):
+    table = put(tmp_path, 'a b y\n"1" 0.5 2 0\n"2" 0.7 3 1\n')
+    assert cells(table) == [
+        ("row name", "a", "b", "y"),
+        ("1", "0.5", "2", "0"),
+        ("2", "0.7", "3", "1"),
+    ]
+    assert put(tmp_path, "a,b\n1,2,\n3,4,\n").columns == ("a", "b")
+
+
+def test_a_first_line_with_the_named_columns_is_a_header(tmp_path):
+    content = "region,2019,2020\nN,1,2\nS,3,4\n"
+    assert not put(tmp_path, content).has_header
+    path = tmp_path / "table.csv"
+    assert CsvFile(path, ["2020"]).columns == ("region", "2019", "2020")
+    assert not CsvFile(path, ["2020", "2021"]).has_header
+    path.write_text("1,1,2\n1,2,2\n", encoding="utf-8")
+    assert not CsvFile(path, ["2"]).has_header  # data: no header has a name twice
+
+
+def test_a_cell_may_hold_a_book(tmp_path):
+    assert len(cells(put(tmp_path, f"a,b\n{'word ' * 60_000},1\n"))[1][0]) == 299_999
+
+
+def test_a_title_above_the_header_is_blamed(tmp_path):
+    table = put(tmp_path, "Report of 2020\na,b\n1,2\n")
+    with pytest.raises(DataError, match="if the first line is a title, delete it"):
+        cells(table)
+
+
 def test_a_row_of_another_length_is_refused(tmp_path):
     assert refusal(tmp_path, "a,b\n1,2\n1,2,3\n") == (
         "line 3 of 'here/table.csv' has 3 cells, the first line 2"

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,13 +12,16 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from gatescope.data.csv_file import CHUNK
+from gatescope.data.encoding import TableReader
 from gatescope.data.houses import house_cells
+from gatescope.data.reader import Rows
 from gatescope.data.splits import SPLITS, SplitConfig
 from gatescope.data.table import SAMPLE_TABLES, TableConfig, load_table, sample_table
 from gatescope.errors import DataError, UsageError
 
 WORDS = ("buys", "sells", "old", "new", "cars", "houses", "boats")
 FIFTHS = SplitConfig(dev=0.2, test=0.2, seed=0)
+NONE_LEFT = "no column of 't.csv' is left to predict 'y' from: 'x' has one value only"
 BIRTHS = Path(__file__).parents[3] / "shared" / "data" / "low_birth_weight.csv"
 
 
@@ -80,7 +84,8 @@ def test_kinds_and_uses_of_columns(table):
 
 def test_notes_say_what_was_left_out_and_what_is_missing(table):
     assert table.notes == (
-        "'id' was left out: it names rows, nearly each has its own",
+        "'id' was left out: it names rows, nearly each has its own; to keep it: "
+        """--set 'data.table.kinds={"id": "number"}', or kinds={'id': 'number'} in Python""",
         "'age' is missing in 20 of 200 rows",
         table.notes[2],
         "'planet' was left out: it has one value only",
@@ -216,7 +221,8 @@ def test_houses_have_columns_of_every_kind_and_the_same_for_a_seed():
 def test_birth_weights():
     table = load_table(BIRTHS, config("low", kinds={"race": "category"}))
     assert table.target.classes == ("0", "1")
-    assert "'column 1' was left out: it names rows, nearly each has its own" in table.notes
+    left_out = "'column 1' was left out: it names rows, nearly each has its own; to keep it: "
+    assert any(note.startswith(left_out) for note in table.notes)
     (leak,) = [note for note in table.notes if "alone tells" in note]
     assert leak == (
         "'bwt' alone tells 'low', to 100.0%: if it was made from it, leave it out: --drop 'bwt', "
@@ -248,7 +254,8 @@ def test_few_whole_numbers_are_classes_unless_said_otherwise(tmp_path, unit):
 def test_what_was_read_as_classes_is_said(tmp_path):
     path = put(tmp_path, ["x,y", *(f"{i / 3},{i % 3}" for i in range(60))])
     assert load_table(path, config("y")).notes[0] == (
-        "'y' is read as 3 classes; kinds={'y': 'number'} reads it as a number"
+        "'y' is read as 3 classes; to read it as a number: "
+        """--set 'data.table.kinds={"y": "number"}', or kinds={'y': 'number'} in Python"""
     )
 
 
@@ -291,6 +298,129 @@ def test_a_target_that_is_not_there_is_refused_with_the_nearest(tmp_path):
     assert "'id', 'age', 'income'" in error.expected
 
 
+def test_a_title_above_the_header_is_blamed(tmp_path):
+    error = refusal(
+        put(tmp_path, ["Report,,", ",,", "a,b,y", *["1,2,0", "2,3,1"] * 9]), config("y")
+    )
+    assert error.happened == (
+        "'t.csv' has no column 'y': its first line does not have it, line 3 has"
+    )
+    assert error.fix == "delete what stands above line 3: the names of columns stand first"
+
+
+def test_years_are_names_of_columns_where_the_target_is_one_of_them(tmp_path):
+    years = ["region,2019,2020,2021"]
+    years += [f"{'NSEW'[i % 4]},{i / 7:.2f},{i % 9 / 4},{i % 11 / 3}" for i in range(60)]
+    path = put(tmp_path, years)
+    table = load_table(path, config("2021"))
+    assert [column.name for column in table.columns] == ["region", "2019", "2020", "2021"]
+    error = refusal(path, config("2012"))
+    assert "its first line was taken for data, since it has numbers in it" in error.happened
+    assert "name a column that is in the first line" in error.fix
+
+
+def test_german_thousands_and_units_are_numbers_for_new_rows_too(tmp_path):
+    lines = ["Einwohner;Quote;Umsatz;Temp;Größe"]
+    lines += [
+        f"{i % 90 + 1}.{100 + i};0,{57 + i % 13};1.{200 + i},50 €;"
+        f"{'−' if i % 3 else ''}{i % 17},5 °C;"
+        f"{'groß' if i % 2 else 'klein'}"
+        for i in range(100)
+    ]
+    table = load_table(put(tmp_path, lines), config("Größe"))
+    assert table.encoder.plan.numbers == ("Einwohner", "Quote", "Umsatz", "Temp")
+    assert "'Umsatz' is read as numbers without their '€'" in table.notes
+    assert "'Temp' is read as numbers without their '°C'" in table.notes
+    reader = TableReader.model_validate_json(TableReader.of(table.encoder).model_dump_json())
+    row = {"Einwohner": "12.345", "Quote": "0,5", "Umsatz": "1.034,50 €", "Temp": "−3,5 °C"}
+    given = Rows("new", {name: [cell] for name, cell in row.items()}, ",")
+    raw = reader.encoder.plan.read_numbers(given.cells)
+    assert raw.tolist() == [[12345.0, 0.5, 1034.5, -3.5]]
+    bare = Rows(
+        "new", {"Einwohner": ["12345"], "Quote": ["0.5"], "Umsatz": ["1034.5"], "Temp": ["-3.5"]}
+    )
+    np.testing.assert_array_equal(reader.read(bare)["numbers"], reader.read(given)["numbers"])
+    other = replace(given, cells=given.cells | {"Umsatz": ["5 $"]})
+    with pytest.raises(DataError, match=r"new has '5 \$' as 'Umsatz' in row 1"):
+        reader.read(other)
+
+
+@pytest.mark.parametrize("cell", ["${:,.2f}", "{:.1f}%", "{:.0f} kg"])
+def test_a_target_with_a_unit_is_a_number(tmp_path, cell):
+    rows = [f'{i / 3},"{cell.format(5000 + 17.25 * i)}"' for i in range(60)]
+    table = load_table(put(tmp_path, ["x,y", *rows]), config("y"))
+    assert table.target.classes == ()
+    assert 5000 < table.target.mean < 7000
+    assert table.notes[0].startswith("'y' is read as numbers without their ")
+
+
+def test_few_kinds_with_a_unit_stay_as_they_are_written(tmp_path):
+    rows = [f"{i / 3},{i % 2 * 2 + 2} door" for i in range(60)]
+    assert load_table(put(tmp_path, ["x,y", *rows]), config("y")).target.classes == (
+        "2 door",
+        "4 door",
+    )
+
+
+def test_a_target_of_names_is_refused_with_an_example(tmp_path):
+    error = refusal(put(tmp_path, ["x,y", *(f"{i / 3},name{i}" for i in range(200))]), config("y"))
+    assert error.happened == (
+        "the column 'y' of 't.csv' has 200 different texts in 200 rows, as 'name0' in line 2: "
+        "too many to be classes"
+    )
+    assert "name another target" in error.fix
+    path = put(tmp_path, ["x,y", *(f"{i / 3},name{i * 3 // 5}" for i in range(200))])
+    assert "120 different texts in 200 rows" in refusal(path, config("y")).happened
+    said = config("y", kinds={"y": "category"})
+    assert len(load_table(path, said).target.classes) == 120
+
+
+def test_a_date_as_target_is_refused(tmp_path):
+    rows = [f"{i / 3},2020-01-{i % 28 + 1:02}" for i in range(60)]
+    error = refusal(put(tmp_path, ["x,y", *rows]), config("y"))
+    assert error.happened == (
+        "the column 'y' of 't.csv' holds dates, as '2020-01-01' in line 2, "
+        "and dates are not predicted"
+    )
+    assert "days" in error.fix
+
+
+def test_classes_that_differ_in_case_or_spaces_are_said(tmp_path):
+    rows = [f"{i / 3},{('yes', 'Yes ', 'not yet', 'notyet')[i % 4]}" for i in range(80)]
+    notes = load_table(put(tmp_path, ["x,y", *rows]), config("y")).notes
+    assert "the classes 'Yes' and 'yes' of 'y' differ in case or spaces only" in notes
+    assert "the classes 'not yet' and 'notyet' of 'y' differ in case or spaces only" in notes
+
+
+def test_what_could_be_another_date_is_said(tmp_path):
+    rows = [f"{i % 9 + 1}/{i % 7 + 1}/2020,{i % 2}" for i in range(60)]
+    assert (
+        "'x' is read as month/day/year: day/month/year would fit all of its rows, too"
+        in load_table(put(tmp_path, ["x,y", *rows]), config("y")).notes
+    )
+
+
+def test_signs_for_nothing_are_missing_among_numbers_and_classes_elsewhere(tmp_path):
+    rows = [
+        f"{'-' if i % 5 else i / 7},{'.' if i % 7 == 0 else i / 3},{'+-'[i % 2]}" for i in range(70)
+    ]
+    table = load_table(put(tmp_path, ["a,b,y", *rows]), config("y"))
+    assert table.target.classes == ("+", "-")
+    assert {column.name: (column.kind, column.missing) for column in table.columns} == {
+        "a": ("number", 56), "b": ("number", 10), "y": ("category", 0),
+    }  # fmt: skip
+
+
+def test_columns_left_out_are_named_where_none_is_left(tmp_path):
+    lines = ["id,name,planet,y", *(f"{i},n{i},Earth,{i % 2}" for i in range(60))]
+    error = refusal(put(tmp_path, lines), config("y", drop=("name",)))
+    assert error.happened == (
+        "no column of 't.csv' is left to predict 'y' from: 'id' names rows, nearly each has its own"
+        ", 'name' is dropped, 'planet' has one value only"
+    )
+    assert """--set 'data.table.kinds={"id": "number"}'""" in error.fix
+
+
 @pytest.mark.parametrize("more", [{"drop": ("twon",)}, {"kinds": {"twon": "text"}}])
 def test_other_columns_that_are_not_there_are_refused_too(tmp_path, more):
     assert refusal(put(tmp_path, people()), config(**more)).fix == "did you mean 'town'?"
@@ -303,7 +433,7 @@ def test_other_columns_that_are_not_there_are_refused_too(tmp_path, more):
         (["x,y", "1,", "2,NA"], "none of the 2 rows of 't.csv' has a 'y'"),
         (["x,y", *["1,a", "2,a"] * 9], "the column 'y' of 't.csv' has one value only: 'a'"),
         (["x,y", *["1,0.5", "2,0.5"] * 9], "the column 'y' of 't.csv' has one value only: '0.5'"),
-        (["x,y", *["1,a", "1,b"] * 9], "no column of 't.csv' is left to predict 'y' from"),
+        (["x,y", *["1,a", "1,b"] * 9], NONE_LEFT),
         (["x,y", "1,a", "2,b", "1.5,a"], "of 3 samples none is left for dev"),
         (
             ["x,y", *(f"{i / 7},{i / 3}" for i in range(30)), "5,much"],

@@ -6,20 +6,33 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, chain, compress, islice
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 
+from gatescope.data.columns import SWAPPED
 from gatescope.errors import DataError
 
 CHUNK = 4096  # rows: small beside a batch of photos, large beside what a chunk costs by itself
 
-_SAMPLE = 1 << 16
+_SAMPLE = 1 << 16  # characters that are looked at, and so many lines:
+_SAMPLE_LINES = 12
+_WIDEST = 1 << 25  # characters of a sample, however wide its lines are
 # Earlier ones win where several split every row alike: a decimal comma is no delimiter.
 _DELIMITERS = "\t;|, "
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.I)  # what Excel writes above a table
+# Numbers, with or without a unit, that make sense only if their decimals stand behind a comma.
+_ONE_WAY = re.compile(
+    r"[^\w.,]*(?:\d{1,3}([.'’\s])\d{3}(?:\1\d{3})*,\d+|\d{1,3}(?:\.\d{3}){2,}"
+    r"|\d+,(?!\d{3}(?!\d))\d+|(?:0|\d{4,}),\d{3})(?:\s?[^\d.,]{1,6})?"
+)
+_EITHER = re.compile(r"[+−-]?[1-9]\d{0,2}[.,]\d{3}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
+csv.field_size_limit(2**31 - 1)  # of all of Python: a cell may hold a book
 _PACKED = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file"}
 
 
@@ -79,12 +92,18 @@ class KeptCells:
 class CsvFile:
     """A CSV file; delimiter, quotes, decimal sign, encoding and header are told by looking.
 
-    Delimiters are comma, semicolon, tab, bar and spaces; quotes are double or single, within them
-    doubled or after a backslash; text is UTF-8, or UTF-16 with a byte order mark. Where the first
-    line is no header, columns are called `column 1` and so on. Blank lines are skipped.
+    Delimiters are comma, semicolon, tab, bar and spaces, or what a first line `sep=` says; quotes
+    are double or single, within them doubled or after a backslash; text is UTF-8, or UTF-16 with a
+    byte order mark. Where the first line is no header, columns are called `column 1` and so on; one
+    that lacks the name of the first column, as R writes it, gets `row name`. Blank lines are
+    skipped.
 
     Args:
         path: The file.
+        named: Columns that it should have: a first line that has all of them, and nothing twice,
+            is a header whatever it looks like.
+        usual: What stands before decimals where no number of the file says it for certain; as
+            most numbers are written, if that is not known either.
 
     Raises:
         DataError: There is no such file, or it is empty, packed, or in another encoding.
@@ -94,17 +113,24 @@ class CsvFile:
         ('low', 'age', 'lwt')
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, named: Sequence[str] = (), usual: Literal[".", ","] | None = None
+    ) -> None:
         self.path, self.name = path, repr(str(path))
         self._encoding = _encoding(path)
         sample = self._sample()
-        self._dialect = _dialect(sample)
-        self.decimal = _decimal(sample, self._dialect.delimiter)
+        said = _SEPARATOR.fullmatch(sample[0]) if sample else None
+        self._above = 1 if said else 0
+        sample = sample[self._above :]
+        self._dialect = _dialect(sample, said[1] if said else None)
         rows = _rows_of(sample, self._dialect)
         if not rows:
             raise _empty(self.name)
-        self.has_header = _is_header(rows[0], rows[1:])
-        self.columns = _names(rows[0] if self.has_header else [""] * len(rows[0]))
+        header = ["row name", *rows[0]] if _lacks_a_name(rows) else rows[0]
+        self.has_header = _is_header(header, rows[1:]) or _names_all(header, named)
+        cells = [cell.strip() for row in rows for cell in row]
+        self.decimal = _decimal(cells, self._dialect.delimiter, usual)
+        self.columns = _names(header if self.has_header else [""] * len(header))
 
     def chunks(self) -> Iterator[Chunk]:
         """Reads the file from its start.
@@ -119,23 +145,26 @@ class CsvFile:
         # In bulk, and row by row only where something is unusual: a table of gigabytes takes
         # minutes to read, and is read again in each epoch.
         with self._open() as file:
+            for _ in range(self._above):
+                file.readline()
             reader = csv.reader(file, self._dialect)
             try:
                 if self.has_header:
                     next(row for row in reader if any(map(str.strip, row)))
                 yield from self._chunks(reader)
             except csv.Error as cause:
-                raise self._damaged(reader.line_num, str(cause)) from cause
+                raise self._damaged(self._above + reader.line_num, str(cause)) from cause
             except UnicodeDecodeError as cause:
                 self._not_text(cause)
 
     def _chunks(self, reader: _Reader) -> Iterator[Chunk]:
         while True:
-            before = reader.line_num
+            before = self._above + reader.line_num
             cells, widths = _cells_of(reader)
             if not widths:
                 return
-            yield from self._chunk(cells, widths, _lines(cells, widths, before, reader.line_num))
+            after = self._above + reader.line_num
+            yield from self._chunk(cells, widths, _lines(cells, widths, before, after))
 
     def _chunk(self, cells: list[str], widths: list[int], lines: Sequence[int]) -> Iterator[Chunk]:
         """The rows that are not blank, if there are any."""
@@ -160,24 +189,38 @@ class CsvFile:
             return cells
         if len(cells) == width + 1 and not cells[-1].strip():  # a delimiter at the line's end
             return cells[:-1]
+        title = "; if the first line is a title, delete it: the names of columns stand first"
         raise DataError(
             f"line {line} of {self.name} has {len(cells)} cells, the first line {width}",
             f"{width} cells in every row, divided by {self._dialect.delimiter!r}",
-            "mend the line; a cell that has the delimiter in it needs quotes",
+            "mend the line; a cell that has the delimiter in it needs quotes"
+            f"{title if len(cells) > width == 1 else ''}",
         )
 
     def _open(self) -> io.TextIOWrapper:
         return self.path.open(encoding=self._encoding, newline="")
 
     def _sample(self) -> list[str]:
-        """The first lines, whole ones."""
+        """The first lines, whole ones: enough to tell a header from what is below it."""
+        lines: list[str] = []
+        size = 0
         try:
             with self._open() as file:
-                text = file.read(_SAMPLE)
+                while (size < _SAMPLE or len(lines) < _SAMPLE_LINES) and size < _WIDEST:
+                    lines.append(file.readline(_WIDEST - size))
+                    size += len(lines[-1])
+                    if not lines[-1]:
+                        return lines[:-1]
         except UnicodeDecodeError as cause:
             self._not_text(cause)
-        lines = text.splitlines(keepends=True)
-        return lines[:-1] if len(text) == _SAMPLE and len(lines) > 1 else lines
+        whole = lines if size < _WIDEST else lines[:-1]
+        if len(whole) < 2:
+            raise DataError(
+                f"line {len(lines)} of {self.name} goes on beyond {_WIDEST:,} characters",
+                "lines that end, or fewer columns",
+                "check that it is a table as text, or export it again as parquet",
+            )
+        return whole
 
     def _damaged(self, line: int, reason: str) -> DataError:
         return DataError(
@@ -271,7 +314,8 @@ class _Dialect(csv.Dialect):
     strict = True
 
 
-def _dialect(sample: list[str]) -> type[_Dialect]:
+def _dialect(sample: list[str], said: str | None) -> type[_Dialect]:
+    """Told from a sample, but for the delimiter where a line above the table said it."""
     text = "".join(sample)
     ends = rf"[{_DELIMITERS}\r\n]"
     single, double = (
@@ -289,13 +333,26 @@ def _dialect(sample: list[str]) -> type[_Dialect]:
     def agreement(delimiter: str) -> float:
         """The share of rows that have as many cells as the first, if that is more than one."""
         Found.delimiter = delimiter
-        widths = [len(row) for row in _rows_of(sample, Found)]
-        return sum(width == widths[0] > 1 for width in widths) / max(len(widths), 1)
+        rows = _rows_of(sample, Found)
+        width = len(rows[0]) + _lacks_a_name(rows) if rows else 0
+        return sum(len(row) == width > 1 for row in rows[1:] or rows) / max(len(rows[1:]), 1)
 
     best = max(_DELIMITERS, key=agreement)
     # Words of one column of text agree here and there, too.
-    Found.delimiter = best if agreement(best) > 0.5 else ","
+    Found.delimiter = said or (best if agreement(best) > 0.5 else ",")
     return Found
+
+
+def _lacks_a_name(rows: list[list[str]]) -> bool:
+    """Whether all rows have a cell more than the first, as R writes tables: the rows' names."""
+    width = len(rows[0]) + 1
+    below = rows[1:]
+    return (
+        width > 2
+        and bool(below)
+        and all(len(row) == width for row in below)
+        and any(row[-1].strip() for row in below)
+    )
 
 
 def _rows_of(sample: list[str], dialect: type[_Dialect]) -> list[list[str]]:
@@ -303,15 +360,32 @@ def _rows_of(sample: list[str], dialect: type[_Dialect]) -> list[list[str]]:
     return [row for row in csv.reader(sample, dialect, strict=False) if any(map(str.strip, row))]
 
 
-def _decimal(sample: list[str], delimiter: str) -> Literal[".", ","]:
-    if delimiter == ",":
-        return "."
-    text = "".join(sample)
-    ends = rf"[{delimiter}\"'\s]"
-    commas, points = (
-        len(re.findall(rf"(?:^|{ends})[+-]?\d+{sign}\d+(?={ends})", text)) for sign in (",", r"\.")
-    )
-    return "," if commas > points else "."
+def _decimal(
+    cells: Sequence[str], delimiter: str, usual: Literal[".", ","] | None
+) -> Literal[".", ","]:
+    """What stands before decimals: what cells say that can be read in one way only, as `0,57`.
+
+    `12.345` is asked where no other speaks, for its point may divide thousands; `12,345` is not
+    where commas are delimiters.
+    """
+    said = Counter(map(_decimal_of, cells))
+    if said[","] == said["."] and delimiter != ",":
+        if usual == ",":
+            return usual
+        said = Counter("," if "," in cell else "." for cell in cells if _EITHER.fullmatch(cell))
+    return "," if said[","] > said["."] else "."
+
+
+def _decimal_of(cell: str) -> str | None:
+    """What stands before the decimals of a number, if that is certain."""
+    if _ONE_WAY.fullmatch(cell):
+        return ","
+    return "." if _ONE_WAY.fullmatch(cell.translate(SWAPPED)) else None
+
+
+def _names_all(first: list[str], named: Sequence[str]) -> bool:
+    cells = [cell.strip() for cell in first]
+    return bool(named) and set(named) <= set(cells) and len(set(cells)) == len(cells)
 
 
 def _is_header(first: list[str], rows: list[list[str]]) -> bool:
@@ -326,21 +400,20 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    try:
+    with suppress(ValueError):
         float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True
+        return "_" not in cell
+    return False
 
 
 def _names(header: list[str]) -> tuple[str, ...]:
     """Names for all columns, none twice."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order, and found quickly among thousands
     for place, cell in enumerate(header, start=1):
         name = wanted = cell.strip() or f"column {place}"
         again = 1
         while name in names:
             again += 1
             name = f"{wanted} {again}"
-        names.append(name)
+        names[name] = None
     return tuple(names)

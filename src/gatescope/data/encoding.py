@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -36,6 +36,7 @@ class Plan:
         texts: Columns of text.
         decimal: What stands before the decimals.
         tokens: How many token ids a text column has at most.
+        units: For columns of numbers with a unit, what it is.
     """
 
     numbers: tuple[str, ...]
@@ -44,6 +45,7 @@ class Plan:
     texts: tuple[str, ...]
     decimal: Decimal
     tokens: int
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def read_numbers(self, cells: CellColumns) -> NDArray[np.float64]:
         """Numbers as they are written, of shape `(rows, numbers)`; NaN where one is missing."""
@@ -54,7 +56,7 @@ class Plan:
         """What makes numbers of a column's cells, given what stands before decimals."""
         if name in self.dates:
             return lambda cells, decimal: to_days(cells, self.dates[name])
-        return to_numbers
+        return partial(to_numbers, unit=self.units.get(name, ""))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +179,10 @@ class TableReader(RowsReader):
         categories = (column for column, _ in self.categories.values())
         texts = (column for column, _, _ in self.texts.values())
         return (*self.plan.numbers, *categories, *texts)
+
+    @property
+    def decimal(self) -> Decimal:
+        return self.plan.decimal
 
     def read(self, given: Rows) -> Arrays:
         cells = given.of(self.columns)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatescope.data.archive import open_archive
-from gatescope.data.columns import is_missing, number_of
+from gatescope.data.columns import is_blank, is_missing, number_of, unit_of
 from gatescope.data.csv_file import CsvFile
 from gatescope.data.datasets import Part, Source
 from gatescope.data.file_samples import FileReader, labels_by_name, unreadable_notes
@@ -102,7 +102,7 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labe
 
 
 def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
-    file = CsvFile(path)
+    file = CsvFile(path, (wanted.title, *reader.columns), reader.decimal)
     if wanted.title not in file.columns:
         raise DataError(
             f"{file.name} has no column {wanted.title!r}",
@@ -113,7 +113,8 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
     for chunk in file.chunks():
         for name, column in chunk.cells.items():
             cells[name] += column
-    known = [place for place, cell in enumerate(cells[wanted.title]) if not is_missing(cell)]
+    lacks = is_missing if wanted.classes else is_blank
+    known = [place for place, cell in enumerate(cells[wanted.title]) if not lacks(cell)]
     kept = {name: [column[place] for place in known] for name, column in cells.items()}
     x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
     part = Part(x, {wanted.name: _targets(kept[wanted.title], file, wanted)})
@@ -125,7 +126,7 @@ def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any
     if wanted.classes:
         return wanted.classes_of([_class(cell, wanted.classes) for cell in cells], file.name)
     try:
-        numbers = np.array([number_of(cell, file.decimal) for cell in cells])
+        numbers = np.array([number_of(cell, file.decimal, unit_of(cell)) for cell in cells])
     except ValueError as cause:
         raise DataError(
             f"the column {wanted.title!r} of {file.name} has text: {cause}",

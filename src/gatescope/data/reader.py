@@ -143,6 +143,11 @@ class RowsReader(Reader):
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads."""
 
+    @property
+    def decimal(self) -> Literal[".", ","] | None:
+        """What stood before decimals in training, where they were read from text."""
+        return None
+
 
 class NumbersReader(RowsReader):
     """Columns of numbers, each less its mean in training and divided by its deviation there.

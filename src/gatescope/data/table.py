@@ -9,7 +9,7 @@ one is read once and kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -22,7 +22,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatescope.data.columns import ColumnSurvey, Kind, number_of
+from gatescope.data.columns import MAX_CATEGORIES, ColumnSurvey, Kind, number_of, said_kind
 from gatescope.data.csv_file import Cells, Chunk, CsvFile, KeptCells
 from gatescope.data.encoding import MISSING, NUMBERS, Encoder, EncoderFit, Plan
 from gatescope.data.houses import house_cells
@@ -47,6 +47,9 @@ SAMPLE_TABLES: tuple[SampleName, ...] = get_args(SampleName)
 
 _KEPT_BYTES = 8_000_000
 _SHUFFLED = 8  # chunks at a time
+_WHY = {"id": "names rows, nearly each has its own", "constant": "has one value only"}
+_NAMED = 12  # columns in one sentence
+_TITLES = 20  # lines that may stand above a header
 _SAMPLED = 10_000  # rows of each split that are kept for looking at
 
 
@@ -215,7 +218,8 @@ def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
     Numbers, dates (as numbers of days), categories and texts are told by looking; columns of one
     value and those that only name rows are left out. A target of words, or of up to 20 different
     whole numbers, is read as classes. `config.kinds` has the last word. Empty cells, `NA`, `NaN`,
-    `null` and `?` are missing values; rows without a target are left out.
+    `null`, `?` and Excel's `#N/A` and `#DIV/0!` are missing values, and among numbers and dates
+    `-`, `.` and `None`, too; rows without a target are left out.
 
     Args:
         path: The file.
@@ -236,17 +240,18 @@ def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
         >>> table.target.classes, dict(table.sizes)
         (('0', '1'), {'train': 113, 'dev': 38, 'test': 38})
     """
-    file = open_cells(Path(path))
+    file = open_cells(Path(path), (config.target,))
     if Path(path).stat().st_size > _KEPT_BYTES:
         return _table(file, config)
     return _table(KeptCells(file.name, file.columns, file.decimal, tuple(file.chunks())), config)
 
 
-def open_cells(path: Path) -> Cells:
+def open_cells(path: Path, named: Sequence[str] = ()) -> Cells:
     """A table of text cells from a file, told by how it begins.
 
     Args:
         path: CSV of any dialect, or parquet.
+        named: Columns that it should have, as `CsvFile` takes them.
 
     Raises:
         DataError: There is no such file, or it cannot be read.
@@ -255,7 +260,7 @@ def open_cells(path: Path) -> Cells:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) == MAGIC:
                 return ParquetFile(path)
-    return CsvFile(path)
+    return CsvFile(path, named)
 
 
 def sample_table(name: str, config: TableConfig) -> Table:
@@ -307,7 +312,7 @@ def _table(source: Cells, config: TableConfig) -> Table:
     target = surveys[config.target]
     classes, label_of = _classes(target, source, config)
     counts = _label_counts(target, classes, label_of)
-    rows = TableRows(source, config.target, label_of, counts, config.split)
+    rows = TableRows(source, config.target, label_of, counts, config.split, target.unit)
     if config.group is not None:
         rows = rows.grouped(config.group)
     fitted = _fitted(rows, _plan(columns, surveys, source, config))
@@ -332,11 +337,7 @@ def _surveyed(source: Cells, config: TableConfig) -> dict[str, ColumnSurvey]:
     grouped = () if config.group is None else (config.group,)
     for name in (config.target, *grouped, *config.drop, *config.kinds):
         if name not in source.columns:
-            raise DataError(
-                f"{source.name} has no column {name!r}",
-                f"one of its columns: {shown(source.columns, most=12)}",
-                nearest(name, source.columns) or "check the name",
-            )
+            raise _no_column(name, source)
     surveys = {name: ColumnSurvey(name, source.decimal) for name in source.columns}
     for chunk in source.chunks():
         for name, survey in surveys.items():
@@ -349,6 +350,22 @@ def _surveyed(source: Cells, config: TableConfig) -> dict[str, ColumnSurvey]:
             "add rows, or name another target",
         )
     return surveys
+
+
+def _no_column(name: str, source: Cells) -> DataError:
+    """Says why, where the names of the columns are not in the first line."""
+    happened = f"{source.name} has no column {name!r}"
+    fix = nearest(name, source.columns) or "check the name"
+    first = next(source.chunks(), None)
+    rows = zip(first.lines, zip(*first.cells.values(), strict=True), strict=True) if first else ()
+    line = next((line for line, row in islice(rows, _TITLES) if name in row), None)
+    if line is not None:
+        happened += f": its first line does not have it, line {line} has"
+        fix = f"delete what stands above line {line}: the names of columns stand first"
+    elif source.columns == tuple(f"column {place}" for place, _ in enumerate(source.columns, 1)):
+        happened += ": its first line was taken for data, since it has numbers in it"
+        fix = "name a column that is in the first line: then that is the header; or add a header"
+    return DataError(happened, f"one of its columns: {shown(source.columns, most=12)}", fix)
 
 
 def _column(survey: ColumnSurvey, source: Cells, config: TableConfig) -> Column:
@@ -382,16 +399,40 @@ def _classes(
             "at least two classes, or numbers that differ",
             "add rows of another class, or name another target",
         )
+    if survey.name not in config.kinds:
+        _refuse_target(survey, source.name)
     kind = _target_kind(survey, config)
     survey.refuse(kind, source.name)
     if kind == "number":
         return (), None
+    whole = survey.is_whole and not survey.unit
     class_of = {
-        cell: str(int(number_of(cell, source.decimal))) if survey.is_whole else cell
+        cell: str(int(number_of(cell, source.decimal))) if whole else cell
         for cell in survey.counts or {}
     }
-    classes = sorted(set(class_of.values()), key=int if survey.is_whole else str)
+    classes = sorted(set(class_of.values()), key=int if whole else str)
     return tuple(classes), {cell: classes.index(name) for cell, name in class_of.items()}
+
+
+def _refuse_target(survey: ColumnSurvey, table: str) -> None:
+    """Raises where a column can be read, but not be predicted."""
+    line, cell = survey.no_number or (0, "")
+    column = f"the column {survey.name!r} of {table}"
+    if survey.kind == "date":
+        raise DataError(
+            f"{column} holds dates, as {cell!r} in line {line}, and dates are not predicted",
+            "a target of numbers or of classes",
+            "write a column of numbers, say of days until then, and name that as the target",
+        )
+    if survey.numbers < survey.values and survey.kind in ("id", "text"):
+        different = f"more than {MAX_CATEGORIES:,}" if survey.counts is None else len(survey.counts)
+        raise DataError(
+            f"{column} has {different} different texts in {survey.values:,} rows, as "
+            f"{cell[:40]!r} in line {line}: too many to be classes",
+            "numbers, or classes that many rows share",
+            "name another target; if these are numbers, write all of them in one way, as 5123.40 "
+            f"or $5,123.40; if they are classes: {said_kind(survey.name, 'category')}",
+        )
 
 
 def _label_counts(
@@ -414,9 +455,10 @@ def _plan(
     inputs = [column for column in columns if column.use == "input"]
     if not inputs:
         raise DataError(
-            f"no column of {source.name} is left to predict {config.target!r} from",
+            f"no column of {source.name} is left to predict {config.target!r} from"
+            f"{_left_out(columns, config)}",
             "at least one column of numbers, dates, categories or text",
-            "say kinds={...} for a column that was left out wrongly",
+            f"if one was left out wrongly: {said_kind(_any_left_out(columns, config), 'number')}",
         )
 
     def of(*kinds: Kind) -> tuple[str, ...]:
@@ -429,7 +471,24 @@ def _plan(
         texts=of("text"),
         decimal=source.decimal,
         tokens=config.tokens,
+        units={name: surveys[name].unit for name in of("number") if surveys[name].unit},
     )
+
+
+def _left_out(columns: tuple[Column, ...], config: TableConfig) -> str:
+    """Which columns were, and why; empty where there were none."""
+    why = [
+        f"{column.name!r} {'is dropped' if column.name in config.drop else _WHY[column.kind]}"
+        for column in columns
+        if column.use == "left out"
+    ]
+    more = f", and {len(why) - _NAMED} more" if len(why) > _NAMED else ""
+    return f": {', '.join(why[:_NAMED])}{more}" if why else ""
+
+
+def _any_left_out(columns: tuple[Column, ...], config: TableConfig) -> str:
+    named = [column.name for column in columns if column.use == "left out"]
+    return next((name for name in named if name not in config.drop), "COLUMN")
 
 
 @dataclass(frozen=True, eq=False)
@@ -499,16 +558,43 @@ def _column_notes(
     if classes and target.numbers == target.values:
         yield (
             f"{target.name!r} is read as {len(classes)} classes; "
-            f"kinds={{{target.name!r}: 'number'}} reads it as a number"
+            f"to read it as a number: {said_kind(target.name, 'number')}"
         )
+    yield from _alike_notes(target.name, classes)
     for column in columns:
+        survey = surveys[column.name]
         if column.use == "left out" and column.kind == "constant":
             yield f"{column.name!r} was left out: it has one value only"
         elif column.use == "left out" and column.kind == "id":
-            yield f"{column.name!r} was left out: it names rows, nearly each has its own"
-        elif column.use == "input" and column.missing:
-            total = column.missing + surveys[column.name].values
-            yield f"{column.name!r} is missing in {column.missing:,} of {total:,} rows"
+            keep = said_kind(column.name, "number")
+            numbers = survey.numbers == survey.values
+            yield (
+                f"{column.name!r} was left out: it names rows, nearly each has its own"
+                f"{f'; to keep it: {keep}' if numbers else ''}"
+            )
+        elif column.use in ("input", "target"):
+            yield from _reading_notes(column, survey)
+
+
+def _reading_notes(column: Column, survey: ColumnSurvey) -> Iterator[str]:
+    if column.kind == "number" and survey.unit:
+        yield f"{column.name!r} is read as numbers without their {survey.unit!r}"
+    if column.kind == "date" and survey.other_date_form:
+        yield (
+            f"{column.name!r} is read as {survey.date_form}: "
+            f"{survey.other_date_form} would fit all of its rows, too"
+        )
+    if column.use == "input" and column.missing:
+        total = column.missing + survey.values
+        yield f"{column.name!r} is missing in {column.missing:,} of {total:,} rows"
+
+
+def _alike_notes(target: str, classes: tuple[str, ...]) -> Iterator[str]:
+    spelled: dict[str, str] = {}
+    for name in classes:
+        other = spelled.setdefault("".join(name.casefold().split()), name)
+        if other != name:
+            yield f"the classes {other!r} and {name!r} of {target!r} differ in case or spaces only"
 
 
 def _leak_notes(fitted: _Fitted, config: TableConfig, *, classes: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gatescope.data.columns import is_missing, number_of
+from gatescope.data.columns import is_blank, number_of
 from gatescope.data.csv_file import Cells
 from gatescope.data.splits import Dealer, Split, SplitConfig, split_groups, split_index
 
@@ -54,6 +54,7 @@ class TableRows:
         label_of: The class index of each of its cells; `None` where it is a number.
         counts: int64 of shape `(labels,)`: how many rows have each class, or a number.
         config: The shares of the splits.
+        unit: What stands at its numbers.
         group: The column of what a row belongs to; `None` where rows stand for themselves.
         split_of: The split of each group.
     """
@@ -63,6 +64,7 @@ class TableRows:
     label_of: Mapping[str, int] | None
     counts: NDArray[np.int64]
     config: SplitConfig
+    unit: str = ""
     group: str | None = None
     split_of: Mapping[str, int] | None = None
 
@@ -98,14 +100,17 @@ class TableRows:
     def _known(self) -> Iterator[tuple[Taken, NDArray[np.float64]]]:
         for chunk in self.source.chunks():
             targets = chunk.cells[self.target]
-            known = np.flatnonzero([not is_missing(cell) for cell in targets])
+            known = np.flatnonzero([self._has_value(cell) for cell in targets])
             whole = len(known) == len(targets)
             cells = dict(chunk.cells) if whole else take_cells(chunk.cells, known)
             yield cells, np.array([self._value(cell) for cell in cells[self.target]], np.float64)
 
+    def _has_value(self, cell: str) -> bool:
+        return not is_blank(cell) if self.label_of is None else cell in self.label_of
+
     def _value(self, cell: str) -> float:
         if self.label_of is None:
-            return number_of(cell, self.source.decimal)
+            return number_of(cell, self.source.decimal, self.unit)
         return self.label_of[cell]
 
     def _labels(self, values: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -57,6 +57,17 @@ def failure(*assignments: str) -> ConfigurationError:
     return caught.value
 
 
+def test_python_quotes_are_read_too() -> None:
+    class Read(Frozen):
+        kinds: dict[str, str] = {}
+        sizes: tuple[str, ...] = ()
+
+    found = override(Read(), ["kinds={'y': 'category'}", "sizes=['a', 'b']"])
+    assert found == Read(kinds={"y": "category"}, sizes=("a", "b"))
+    with pytest.raises(ConfigurationError, match=r"kinds=\{y: category\}"):
+        override(Read(), ["kinds={y: category}"])
+
+
 def test_nothing_set_changes_nothing() -> None:
     assert changed() == Caption()
 

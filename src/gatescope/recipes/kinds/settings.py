@@ -6,8 +6,10 @@ it, as `--set training.batch_size=32` on the command line does.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -157,10 +159,12 @@ def _value(field: FieldInfo, present: object, change: _Change) -> object:
 
 
 def _readings(text: str) -> list[object]:
-    try:
+    with suppress(ValueError):
         return [json.loads(text), text]
-    except ValueError:
-        return [text]
+    if text.startswith(("{", "[")):  # quoted as Python does
+        with suppress(ValueError, SyntaxError, TypeError):
+            return [ast.literal_eval(text), text]
+    return [text]
 
 
 def _written(value: object) -> str:

@@ -56,7 +56,7 @@ def from_paths(reader: Reader, paths: Sequence[Path]) -> Iterator[Batch]:
 
 
 def _tables(reader: RowsReader, path: Path) -> Iterator[Batch]:
-    table = CsvFile(path)
+    table = CsvFile(path, reader.columns, reader.decimal)
     first = 1
     for chunk in table.chunks():
         rows = Rows(table.name, chunk.cells, table.decimal, table.has_header, first)
