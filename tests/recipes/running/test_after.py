@@ -35,6 +35,8 @@ from gatescope.recipes.kinds.kept import INPUTS, Output, network_folder, open_ne
 from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.recipes.running.evaluation import evaluate, result_of
 from gatescope.recipes.running.evaluation_view import evaluation_page
+from gatescope.recipes.running.new_inputs import from_json, from_paths
+from gatescope.recipes.running.prediction import Batch, Refusal
 from gatescope.training.fit import FitConfig
 
 FIFTHS = SplitConfig(dev=0.2, test=0.2, seed=0)
@@ -222,6 +224,34 @@ def test_a_run_can_be_scored_again_and_shown(make, tmp_path: Path) -> None:
         map(len, (data.train, data.dev, data.test))
     )
     assert evaluate(kept, path=source.path, split="test").to_dict() == found.to_dict()
+
+
+def test_files_and_folders_are_answered_in_order_with_those_that_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    source = images(tmp_path)
+    reader, (cat, dog) = source.load().reader, (tmp_path / "cat", tmp_path / "dog" / "1.png")
+    (tmp_path / "empty").mkdir()
+    paths = [dog, tmp_path / "no.png", cat, tmp_path / "empty", dog]
+    found = list(from_paths(reader, paths))
+    assert [each.input if isinstance(each, Refusal) else len(each.names) for each in found] == [
+        1, str(paths[1]), 10, str(paths[3]), 1,
+    ]  # fmt: skip
+    told = [str(each.error) for each in found if isinstance(each, Refusal)]
+    assert "no.png' cannot be read: No such file or directory\n  expected: a file" in told[0]
+    assert "empty' holds no file that the network could read\n  expected: files" in told[1]
+    (missing,) = from_json(reader, ['{"image": "no.png"}'])
+    assert missing.input == "line 1" and "'no.png' cannot be read: No such" in str(missing.error)
+
+
+def test_files_without_a_text_do_not_stop_the_others(tmp_path: Path) -> None:
+    reader = texts(tmp_path).load().reader
+    for name, content in (("one", b"fine\n\ndull"), ("none", b"\n"), ("other", b"\xff\xfe")):
+        (tmp_path / name).write_bytes(content)
+    found = list(from_paths(reader, [tmp_path / name for name in ("none", "one", "other")]))
+    assert isinstance(found[1], Batch) and found[1].raw == ["fine", "dull"]
+    assert "none' has no text\n  expected: texts, one a line" in str(found[0].error)
+    assert "other' is no text in UTF-8" in str(found[2].error)
 
 
 def test_other_data_have_no_parts_and_no_other_classes(tmp_path: Path) -> None:

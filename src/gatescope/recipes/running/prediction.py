@@ -68,12 +68,12 @@ class Refusal:
         return {"input": self.input, "error": self.error.happened}
 
 
-def predict(kept: Kept, batches: Iterable[Batch]) -> Iterator[Answer | Refusal]:
+def predict(kept: Kept, batches: Iterable[Batch | Refusal]) -> Iterator[Answer | Refusal]:
     """Asks a network.
 
     Args:
         kept: The network.
-        batches: New inputs.
+        batches: New inputs, and in their places those that are refused already.
 
     Yields:
         An answer to each input in order, or why there is none: an input that cannot be read does
@@ -86,6 +86,9 @@ def predict(kept: Kept, batches: Iterable[Batch]) -> Iterator[Answer | Refusal]:
         'setosa'
     """
     for batch in batches:
+        if isinstance(batch, Refusal):
+            yield batch
+            continue
         try:
             x = kept.inputs.reader.read(batch.raw)
         except DataError:
