@@ -102,6 +102,21 @@ def test_nothing_on_standard_input_is_said(gatescope, run: Path, monkeypatch) ->
     assert answer.code == 1 and "Error: there is no line of JSON\n  expected: an" in answer.err
 
 
+def test_what_training_did_not_have_is_said_beside_the_answer(
+    gatescope, run: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("colour,size\nred,\na,7\nb,\n")
+    answer = gatescope("predict", run, new, "--json")
+    first, second, third = (json.loads(line)["notes"] for line in answer.out.splitlines())
+    missing = "'size' is missing, as in no row of training: the mean of training, "
+    assert first[0].startswith(missing) and third == first[:1] and second == []
+    assert first[1:] == ["'colour' is 'red', as in no row of training: it is read as unseen"]
+    shown = gatescope("predict", run, new)
+    assert answer.code == shown.code == 0
+    assert f"note: 'new.csv 1', 'new.csv 3': {missing}" in shown.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -84,6 +84,7 @@ def _batches(kept: Kept, inputs: list[Path], text: list[str]) -> Iterator[Batch 
 
 
 def _print(answers: list[Answer]) -> None:
+    from gatescope.data.splits import shown
     from gatescope.report.terminal import table
 
     rows = [
@@ -92,6 +93,12 @@ def _print(answers: list[Answer]) -> None:
     ]
     heads = chain.from_iterable((name, *_beside(said)) for name, said in answers[0].outputs.items())
     output().print(table(rows, ["input", *heads]))
+    noted: dict[str, list[str]] = {}
+    for one in answers:
+        for note in one.notes:
+            noted.setdefault(note, []).append(one.input)
+    for note, names in noted.items():
+        typer.echo(f"note: {printable(f'{shown(names)}: {note}')}")
 
 
 def _beside(said: Any) -> list[str]:

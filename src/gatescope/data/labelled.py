@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from gatescope.data.splits import shown
 from gatescope.data.table_rows import targetless_notes
 from gatescope.data.texts import texts_of
 from gatescope.errors import DataError, UsageError, nearest
+
+_TOLD = 5  # notes on values that training did not have
 
 
 class Wanted(NamedTuple):
@@ -115,10 +118,25 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
             cells[name] += column
     known = [place for place, cell in enumerate(cells[wanted.title]) if not is_missing(cell)]
     kept = {name: [column[place] for place in known] for name, column in cells.items()}
-    x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
-    part = Part(x, {wanted.name: _targets(kept[wanted.title], file, wanted)})
+    if not known:
+        raise DataError(
+            f"none of the {len(cells[wanted.title])} rows of {file.name} has a {wanted.title!r}",
+            "rows with a value in the column that is predicted",
+            "gatescope predict needs none",
+        )
+    rows = Rows(file.name, kept, file.decimal, file.has_header)
+    part = Part(reader.read(rows), {wanted.name: _targets(kept[wanted.title], file, wanted)})
     without = len(cells[wanted.title]) - len(known)
-    return Labelled(part, tuple(targetless_notes(without, wanted.title)))
+    return Labelled(part, (*targetless_notes(without, wanted.title), *_unlike(reader, rows)))
+
+
+def _unlike(reader: RowsReader, rows: Rows) -> Iterator[str]:
+    """In what rows are unlike those of training."""
+    counts = Counter(note for notes in reader.notes(rows) for note in notes).most_common()
+    for note, count in counts[:_TOLD]:
+        yield f"in {count:,} of {len(rows):,} rows {note}"
+    if len(counts) > _TOLD:
+        yield f"{len(counts) - _TOLD:,} more values are unlike those of training"
 
 
 def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:

@@ -424,6 +424,7 @@ def _plan(
         texts=of("text"),
         decimal=source.decimal,
         tokens=config.tokens,
+        order=tuple(column.name for column in inputs),
     )
 
 
