@@ -14,7 +14,7 @@ from gatescope.data.archive import open_archive
 from gatescope.data.columns import is_missing, number_of
 from gatescope.data.csv_file import CsvFile
 from gatescope.data.datasets import Part, Source
-from gatescope.data.file_samples import FileReader, labels_by_name, unreadable_notes
+from gatescope.data.file_samples import FileReader, labels_by_name, left_out_notes, unreadable_notes
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import shown
@@ -187,7 +187,8 @@ def _files(
         )
     x = {reader.input: np.concatenate(decoded)}
     part = Part(x, {wanted.name: wanted.classes_of(labels, archive.name)})
-    return Labelled(part, tuple(unreadable_notes(unreadable, len(found))))
+    notes = (*unreadable_notes(unreadable, len(found)), *left_out_notes(archive, names, rules))
+    return Labelled(part, notes)
 
 
 def _texts(source: TextFiles, path: Path, reader: Reader, wanted: Wanted) -> Labelled:
