@@ -96,6 +96,16 @@ def test_a_path_that_cannot_be_read_does_not_stop_the_others(
     assert shown.code == 1 and shown.out.count("good.csv 1") == 2 and "no.csv" in shown.err
 
 
+def test_a_folder_in_the_place_of_a_table_is_said(gatescope, run: Path, tmp_path: Path) -> None:
+    answer = gatescope("predict", run, tmp_path)
+    assert (
+        answer.code == 1 and f"Error: '{tmp_path}' is a folder\n  expected: a table" in answer.err
+    )
+    # Parquet is told by how it begins, as in training.
+    (tmp_path / "new.parquet").write_bytes(b"PAR1")
+    assert "parquet" in gatescope("predict", run, tmp_path / "new.parquet").err
+
+
 def test_nothing_on_standard_input_is_said(gatescope, run: Path, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     answer = gatescope("predict", run, "-")

@@ -104,6 +104,16 @@ def test_folders_without_images_and_other_files_are_noted(tmp_path, packed, spli
     )
 
 
+def test_one_class_beside_empty_folders_is_said(tmp_path):
+    for place in range(3):
+        file = tmp_path / "red" / f"{place}.png"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(encoded("RGB", (5, 5), 0, "PNG"))
+    (tmp_path / "blue").mkdir()
+    with pytest.raises(DataError, match="only: 'red'; folders without a file .* classes: 'blue'"):
+        load_images(tmp_path, config())
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sizes_and_modes_become_one(mixed, channels):
     images = load_images(mixed, config(channels=channels))

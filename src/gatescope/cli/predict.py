@@ -29,8 +29,8 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="[INPUT]…",
-            help="What the network was trained on: tables, images, sounds, texts, or folders of "
-            "them; - reads lines of JSON from standard input.",
+            help="What the network was trained on: tables, images, sounds (or folders of these), "
+            "texts; - reads lines of JSON from standard input.",
         ),
     ] = None,
     text: Annotated[

@@ -230,7 +230,12 @@ def load_files(
     classes = tuple(sorted({labelled[name].label for name in readable}, key=_numbers_first))
     if len(classes) < 2:
         raise DataError(
-            f"{archive.name} has one class only: {classes[0]!r}",
+            "; ".join(
+                (
+                    f"{archive.name} has one class only: {classes[0]!r}",
+                    *left_out_notes(archive, names, rules),
+                )
+            ),
             "at least two classes to tell apart",
             "add files of another class, or say how names tell the label: label='...'",
         )

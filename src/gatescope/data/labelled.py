@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from gatescope.data.archive import open_archive
 from gatescope.data.columns import is_missing, number_of
-from gatescope.data.csv_file import CsvFile
+from gatescope.data.csv_file import Cells
 from gatescope.data.datasets import Part, Source
 from gatescope.data.file_samples import FileReader, labels_by_name, left_out_notes, unreadable_notes
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import shown
+from gatescope.data.table import has_names, open_cells
 from gatescope.data.table_rows import targetless_notes
 from gatescope.data.texts import texts_of
 from gatescope.errors import DataError, UsageError, nearest
@@ -105,12 +106,13 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labe
 
 
 def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
-    file = CsvFile(path)
+    file = open_cells(path)
     if wanted.title not in file.columns:
         raise DataError(
             f"{file.name} has no column {wanted.title!r}",
             f"the column that the network predicts beside {shown(reader.columns)}",
-            nearest(wanted.title, file.columns) or "add it",
+            nearest(wanted.title, file.columns)
+            or f"add it; the columns here are {shown(file.columns, most=12)}",
         )
     cells: dict[str, list[str]] = {name: [] for name in file.columns}
     for chunk in file.chunks():
@@ -124,7 +126,7 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
             "rows with a value in the column that is predicted",
             "gatescope predict needs none",
         )
-    rows = Rows(file.name, kept, file.decimal, file.has_header)
+    rows = Rows(file.name, kept, file.decimal, has_names(file))
     part = Part(reader.read(rows), {wanted.name: _targets(kept[wanted.title], file, wanted)})
     without = len(cells[wanted.title]) - len(known)
     return Labelled(part, (*targetless_notes(without, wanted.title), *_unlike(reader, rows)))
@@ -139,7 +141,7 @@ def _unlike(reader: RowsReader, rows: Rows) -> Iterator[str]:
         yield f"{len(counts) - _TOLD:,} more values are unlike those of training"
 
 
-def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:
+def _targets(cells: Sequence[str], file: Cells, wanted: Wanted) -> NDArray[Any]:
     if wanted.classes:
         return wanted.classes_of([_class(cell, wanted.classes) for cell in cells], file.name)
     try:

@@ -253,6 +253,11 @@ def open_cells(path: Path) -> Cells:
     return CsvFile(path)
 
 
+def has_names(table: Cells) -> bool:
+    """Whether the names of columns are a table's own, as of a CSV file with a header."""
+    return not isinstance(table, CsvFile) or table.has_header
+
+
 def sample_table(name: str, config: TableConfig) -> Table:
     """Loads a table that needs no file: those that scikit-learn ships, and houses made here.
 

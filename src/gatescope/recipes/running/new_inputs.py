@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gatescope.data.csv_file import CsvFile
 from gatescope.data.encoding import TableReader
 from gatescope.data.file_samples import FileReader
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.splits import shown
+from gatescope.data.table import has_names, open_cells
 from gatescope.errors import DataError, UsageError
 from gatescope.recipes.running.prediction import Batch, Refusal
 
@@ -87,10 +87,12 @@ def _refusing(name: str, found: Iterable[Item]) -> Iterator[Item | Refusal]:
 
 
 def _tables(reader: RowsReader, path: Path) -> Iterator[Batch]:
-    table = CsvFile(path)
-    first = 1
+    if path.is_dir():
+        raise DataError(f"{str(path)!r} is a folder", "a table", f"name its tables: {path}/*.csv")
+    table = open_cells(path)
+    first, named = 1, has_names(table)
     for chunk in table.chunks():
-        rows = Rows(table.name, chunk.cells, table.decimal, table.has_header, first)
+        rows = Rows(table.name, chunk.cells, table.decimal, named, first)
         rows.of(reader.columns)  # what all rows lack is said once
         yield Batch([f"{path.name} {number}" for number in range(first, first + len(rows))], rows)
         first += len(rows)
