@@ -110,7 +110,7 @@ def test_one_class_beside_empty_folders_is_said(tmp_path):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(encoded("RGB", (5, 5), 0, "PNG"))
     (tmp_path / "blue").mkdir()
-    with pytest.raises(DataError, match="only: 'red'; folders without a file .* classes: 'blue'"):
+    with pytest.raises(DataError, match=r"only: 'red'; folders without a file .* classes: 'blue'"):
         load_images(tmp_path, config())
 
 
