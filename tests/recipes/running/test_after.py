@@ -376,6 +376,10 @@ def test_other_data_tell_one_output(tmp_path: Path) -> None:
 def test_what_is_no_run_or_not_finished_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no trained network"):
         network_folder(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.json").write_text("{}")
+    with pytest.raises(RunError, match=r"the training in '.*/run' is not finished"):
+        network_folder(tmp_path)
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(RunError, match="is not finished"):
         network_folder(tmp_path)
