@@ -130,13 +130,18 @@ def nearest(
         least: How much alike names must be, from 0 to 1; see `difflib.get_close_matches`.
 
     Returns:
-        A question, to be an error's `fix`; nothing where no name is near.
+        A question, to be an error's `fix`; nothing where no name is near. Small letters and
+        capitals count as the same.
 
     Example:
         >>> nearest("sigmod", ["sigmoid", "relu"])
         "did you mean 'sigmoid'?"
     """
-    return did_you_mean(map(written, get_close_matches(name, list(known), n=2, cutoff=least)))
+    by_letters: dict[str, str] = {}
+    for one in known:
+        by_letters.setdefault(one.lower(), one)
+    found = get_close_matches(name.lower(), by_letters, n=2, cutoff=least)
+    return did_you_mean(written(by_letters[one]) for one in found)
 
 
 def did_you_mean(names: Iterable[str]) -> str:

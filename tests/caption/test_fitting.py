@@ -392,9 +392,11 @@ def test_only_the_same_training_is_resumed(
             resume=True,
             start=finished / "bundle" if what == "start" else None,
         )
-    assert str(error.value) == (
-        f"{finished} was started with another recipe, other data or another start\n"
-        f"  expected: the same as in {finished / 'recipe.json'}\n"
+    happened, expected, fix = str(error.value).split("\n")
+    assert happened == f"{finished} was started with another recipe, other data or another start"
+    named = {"recipe": "recipe.", "data": "data", "start": "start"}[what]
+    assert expected.startswith(f"  expected: the same as in {finished / 'recipe.json'}: {named}")
+    assert fix == (
         "  fix: repeat the --data, --from and --set of the first command, or start a new run"
     )
 

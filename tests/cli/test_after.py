@@ -65,6 +65,68 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_others(
     assert "has 'large' as 'size' in row 2" in answer.err and "fix: mend the cell" in answer.err
 
 
+def test_a_line_that_is_no_json_does_not_stop_the_others(gatescope, run: Path, monkeypatch) -> None:
+    good = b'{"colour": "a", "size": 12}\n'
+    lines = good + b'{"colour": \n{"colour": "caf\xe9", "size": 1}\n"words"\n[1]\n' + good
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines), encoding="utf-8"))
+    answer = gatescope("predict", run, "-", "--json")
+    told = [json.loads(line) for line in answer.out.splitlines()]
+    assert [one["input"] for one in told] == [f"line {number}" for number in range(1, 7)]
+    assert ["error" in one for one in told] == [False, True, True, True, True, False]
+    assert answer.code == 1
+    assert "line 2 is no JSON: " in told[1]["error"] and "line 3 is no JSON: " in told[2]["error"]
+    assert "Error: line 4 is not what the network takes\n  expected: an object" in answer.err
+
+
+def test_a_path_that_cannot_be_read_does_not_stop_the_others(
+    gatescope, run: Path, tmp_path: Path
+) -> None:
+    good, bad, head = (tmp_path / name for name in ("good.csv", "bad.csv", "head.csv"))
+    good.write_text("colour,size\na,12\n")
+    bad.write_text("colour,size\na,12,7,8\n")
+    head.write_text("colour,size\n")
+    paths = [good, tmp_path / "no.csv", bad, head, good]
+    answer = gatescope("predict", run, *paths, "--json")
+    told = [json.loads(line) for line in answer.out.splitlines()]
+    assert ["error" in one for one in told] == [False, True, True, True, False]
+    assert told[1] == {"input": str(paths[1]), "error": f"there is no file '{paths[1]}'"}
+    assert "has 4 cells" in told[2]["error"] and answer.code == 1
+    assert f"'{head}' has no row below its first line\n  expected: a row" in answer.err
+    shown = gatescope("predict", run, *paths)
+    assert shown.code == 1 and shown.out.count("good.csv 1") == 2 and "no.csv" in shown.err
+
+
+def test_a_folder_in_the_place_of_a_table_is_said(gatescope, run: Path, tmp_path: Path) -> None:
+    answer = gatescope("predict", run, tmp_path)
+    assert (
+        answer.code == 1 and f"Error: '{tmp_path}' is a folder\n  expected: a table" in answer.err
+    )
+    # Parquet is told by how it begins, as in training.
+    (tmp_path / "new.parquet").write_bytes(b"PAR1")
+    assert "parquet" in gatescope("predict", run, tmp_path / "new.parquet").err
+
+
+def test_nothing_on_standard_input_is_said(gatescope, run: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    answer = gatescope("predict", run, "-")
+    assert answer.code == 1 and "Error: there is no line of JSON\n  expected: an" in answer.err
+
+
+def test_what_training_did_not_have_is_said_beside_the_answer(
+    gatescope, run: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("colour,size\nred,\na,7\nb,\n")
+    answer = gatescope("predict", run, new, "--json")
+    first, second, third = (json.loads(line)["notes"] for line in answer.out.splitlines())
+    missing = "'size' is missing, as in no row of training: the mean of training, "
+    assert first[0].startswith(missing) and third == first[:1] and second == []
+    assert first[1:] == ["'colour' is 'red', as in no row of training: it is read as unseen"]
+    shown = gatescope("predict", run, new)
+    assert answer.code == shown.code == 0
+    assert f"note: 'new.csv 1', 'new.csv 3': {missing}" in shown.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -81,7 +81,7 @@ def test_scores_on_other_than_english_words_are_labelled(gatescope, asked) -> No
     Path("run/bundle/bundle.json").write_text('{"splitting": "unicode"}')
     answer = gatescope("evaluate", "run")
     assert answer.out.splitlines()[0].strip() == "dev, 1,000 photos, beam 3, unicode words"
-    saved = json.loads(Path("scores.json").read_text("utf-8"))
+    saved = json.loads(Path("run/scores.json").read_text("utf-8"))
     assert (saved["words"], saved["baseline"]["cider"]) == ("unicode", 0.35)
 
 
@@ -99,7 +99,7 @@ def test_the_baseline_is_left_out_where_it_means_nothing(gatescope, asked, optio
     answer = gatescope("evaluate", "run", option)
     assert answer.code == 0
     assert "nearest photo" not in answer.out
-    assert json.loads(Path("scores.json").read_text("utf-8"))["baseline"] is None
+    assert json.loads(Path("run/scores.json").read_text("utf-8"))["baseline"] is None
 
 
 def test_scores_are_saved_before_the_baseline_is_made(
@@ -110,7 +110,12 @@ def test_scores_are_saved_before_the_baseline_is_made(
 
     monkeypatch.setattr(baseline, "nearest_photo", interrupted)
     assert gatescope("evaluate", "run").code == 130
-    assert json.loads(Path("scores.json").read_text("utf-8"))["scores"]["cider"] == 0.675
+    assert json.loads(Path("run/scores.json").read_text("utf-8"))["scores"]["cider"] == 0.675
+
+
+def test_nothing_is_saved_where_the_command_was_typed(gatescope, asked) -> None:
+    answer = gatescope("evaluate", "run")
+    assert "saved in run/scores.json" in answer.out and not Path("scores.json").exists()
 
 
 def test_a_bundle_without_data_is_told(gatescope, asked) -> None:

@@ -70,6 +70,40 @@ def test_a_file_that_is_no_recipe_is_said(gatescope, tmp_path: Path) -> None:
     assert "exists" in gatescope("recipes", "copy", "gate", existing).err
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("x = (\n", ["line 1: x = (", "SyntaxError: '(' was never closed"]),
+        ("import nosuchmodule\n", [
+            "line 1: import nosuchmodule", "ModuleNotFoundError: No module named 'nosuchmodule'",
+            "fix: install 'nosuchmodule', or mend its name",
+        ]),
+        ("0\nrecipe = made_up\n", [
+            "line 2: recipe = made_up", "NameError: name 'made_up' is not defined",
+        ]),
+        ("def two():\n    return 1 / 0\n\n\ndef recipe():\n    return two()\n", [
+            "line 6: return two()", "line 2: return 1 / 0", "ZeroDivisionError: division by zero",
+        ]),
+        ("from gatescope.training.fit import FitConfig\n\n\ndef recipe():\n"
+         "    return FitConfig(epochs='many')\n", [
+            "line 5: return FitConfig(epochs='many')", "ValidationError: 1 validation error",
+        ]),
+        (b"# caf\xe9\n", ["UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9"]),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_recipe_of_ones_own_is_told_by_its_lines(
+    gatescope, tmp_path: Path, source: str | bytes, said: list[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_bytes(source if isinstance(source, bytes) else source.encode())
+    answer = gatescope("train", file, "--run", tmp_path / "run")
+    assert answer.code == 2 and answer.err.startswith(f"Error: '{file}', line ")
+    assert "Traceback" not in answer.err and "site-packages" not in answer.err
+    assert "expected: a recipe that Python runs to its end" in answer.err
+    for one in said:
+        assert one in answer.err
+
+
 def test_lessons_are_walked_through(gatescope, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     answers = iter(["10", "q"])

@@ -1,6 +1,7 @@
 """Images by class, from folders and zips, read, split and streamed."""
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -71,6 +72,46 @@ def test_classes_come_from_folders_and_files_that_cannot_be_read_are_named(mixed
         "'pets/blue/text_p1.png', 'pets/red/cut_p0.jpg'",
     )
     assert images.splits.counts.tolist() == [[6, 6, 6], [2, 2, 2], [2, 2, 2]]
+
+
+@pytest.mark.parametrize("packed", ["folder", "zip", "tar"])
+@pytest.mark.parametrize("splits", [False, True])
+def test_folders_without_images_and_other_files_are_noted(tmp_path, packed, splits):
+    root = tmp_path / "pets"
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        for place in range(10):
+            within = ("train", "test")[place % 2] if splits else "."
+            file = root / within / name / f"{place}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encoded("RGB", (5, 5 + number), colour, "PNG"))
+    within = root / ("train" if splits else ".")
+    (within / "red" / "notes.txt").write_text("no image")
+    (root / "readme.txt").write_text("of no class")
+    (root / ".hidden").mkdir()
+    (within / "black").mkdir()
+    (within / "white").mkdir()
+    (within / "white" / "a.doc").write_text("no image")
+    (within / "red" / "empty").mkdir()
+    path = root
+    if packed != "folder":
+        path = Path(shutil.make_archive(str(tmp_path / "packed"), packed, tmp_path, "pets"))
+    images = load_images(path, config())
+    folder = "train/" if splits else ""
+    assert images.notes == (
+        "files of another kind in folders of classes were left out: "
+        f"'{folder}red/notes.txt', '{folder}white/a.doc'",
+        f"folders without a file to learn from are no classes: '{folder}black', '{folder}white'",
+    )
+
+
+def test_one_class_beside_empty_folders_is_said(tmp_path):
+    for place in range(3):
+        file = tmp_path / "red" / f"{place}.png"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(encoded("RGB", (5, 5), 0, "PNG"))
+    (tmp_path / "blue").mkdir()
+    with pytest.raises(DataError, match=r"only: 'red'; folders without a file .* classes: 'blue'"):
+        load_images(tmp_path, config())
 
 
 @pytest.mark.parametrize("channels", [1, 3])

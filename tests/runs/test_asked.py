@@ -74,10 +74,20 @@ def test_another_request_does_not_resume(file: Path) -> None:
         open_run(Request(epochs=4), file, resume=True)
     assert str(error.value) == (
         f"{file.parent} was started with another recipe, other data or another start\n"
-        f"  expected: the same as in {file}\n"
+        f"  expected: the same as in {file}: epochs=3 (now 4)\n"
         "  fix: repeat the --data, --from and --set of the first command, or start a new run"
     )
     assert file.read_bytes() == before
+
+
+def test_what_differs_is_named_within_groups_and_of_much_the_first(file: Path) -> None:
+    class Much(Asked):
+        config: dict[str, dict[str, int]]
+
+    open_run(Much(config={"training": dict.fromkeys("abcdef", 1)}), file, resume=False)
+    other = Much(config={"training": {**dict.fromkeys("bcdef", 2), "g": 3}})
+    with pytest.raises(ConfigurationError, match=r"training.a=1 \(now not there\), .* 3 more\n"):
+        open_run(other, file, resume=True)
 
 
 def test_a_setting_that_was_added_since_has_its_default(file: Path) -> None:

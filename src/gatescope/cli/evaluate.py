@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gatescope.caption.tokenizer import Words
 
 
+_SCORES = "scores.json"
 Split = Literal["train", "dev", "test"]
 
 
@@ -45,8 +46,11 @@ def evaluate(
         typer.Option(min=1, max=100, help="Captions of a captioner followed at a time; 3."),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where scores, and captions, are saved.")
-    ] = Path("scores.json"),
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where scores, and captions, are saved; scores.json in the folder."
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A page of a network's curves and mistakes.")
     ] = None,
@@ -60,7 +64,7 @@ def evaluate(
 ) -> None:
     """Score a network on data that it did not learn from, or a captioner on photos."""
     existing(run, "the folder of a run or of a bundle")
-    writable(out)
+    out = writable(out or run / _SCORES)
     if is_captioner(run):
         _refuse(html, "--html", "a captioner", "gatescope caption PHOTOS --html FILE")
         _captioner(run, data, split or "dev", beam or 3, out, baseline=baseline is not False)

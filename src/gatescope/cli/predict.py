@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from gatescope.errors import UsageError
 
 if TYPE_CHECKING:
     from gatescope.recipes.kinds.kept import Kept
-    from gatescope.recipes.running.prediction import Answer, Batch
+    from gatescope.recipes.running.prediction import Answer, Batch, Refusal
 
 _STANDARD_INPUT = Path("-")
 
@@ -28,8 +29,8 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="[INPUT]…",
-            help="What the network was trained on: tables, images, sounds, texts, or folders of "
-            "them; - reads lines of JSON from standard input.",
+            help="What the network was trained on: tables, images, sounds (or folders of these), "
+            "texts; - reads lines of JSON from standard input.",
         ),
     ] = None,
     text: Annotated[
@@ -39,9 +40,9 @@ def predict(
 ) -> None:
     """Say what a trained network makes of new inputs."""
     existing(run, "the folder of a run, such as gatescope train NAME leaves it")
-    for path in inputs or ():
-        if path != _STANDARD_INPUT:
-            existing(path, "a file or folder for the network, or - for standard input")
+    paths = [path for path in inputs or () if path != _STANDARD_INPUT]
+    if paths and paths == inputs and not text and not any(path.exists() for path in paths):
+        existing(paths[0], "a file or folder for the network, or - for standard input")
     if not inputs and not text:
         raise UsageError(
             "there is nothing to predict from",
@@ -68,16 +69,22 @@ def predict(
         raise typer.Exit(1)
 
 
-def _batches(kept: Kept, inputs: list[Path], text: list[str]) -> Iterator[Batch]:
+def _batches(kept: Kept, inputs: list[Path], text: list[str]) -> Iterator[Batch | Refusal]:
     from gatescope.recipes.running.new_inputs import from_json, from_paths, from_texts
 
     reader = kept.inputs.reader
     paths = [path for path in inputs if path != _STANDARD_INPUT]
-    lines: Any = sys.stdin if _STANDARD_INPUT in inputs else ()
-    return chain(from_paths(reader, paths), from_texts(reader, text), from_json(reader, lines))
+    asked = [from_paths(reader, paths), from_texts(reader, text)]
+    if _STANDARD_INPUT in inputs:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # What is no UTF-8 is no JSON either then, and its line alone is refused.
+            sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
+        asked.append(from_json(reader, sys.stdin))
+    return chain.from_iterable(asked)
 
 
 def _print(answers: list[Answer]) -> None:
+    from gatescope.data.splits import shown
     from gatescope.report.terminal import table
 
     rows = [
@@ -86,6 +93,12 @@ def _print(answers: list[Answer]) -> None:
     ]
     heads = chain.from_iterable((name, *_beside(said)) for name, said in answers[0].outputs.items())
     output().print(table(rows, ["input", *heads]))
+    noted: dict[str, list[str]] = {}
+    for one in answers:
+        for note in one.notes:
+            noted.setdefault(note, []).append(one.input)
+    for note, names in noted.items():
+        typer.echo(f"note: {printable(f'{shown(names)}: {note}')}")
 
 
 def _beside(said: Any) -> list[str]:

@@ -46,12 +46,14 @@ class Archive:
             what systems add by themselves are left out.
         skipped: Names that lead out of it, by `..` or by a link; they are not read.
         read_bytes: Reads a file.
+        empty: Its folders that hold nothing, sorted.
     """
 
     name: str
     names: tuple[str, ...]
     skipped: tuple[str, ...]
     read_bytes: Callable[[str], bytes]
+    empty: tuple[str, ...] = ()
 
     def read(self, name: str) -> bytes:
         """Reads a file.
@@ -107,10 +109,13 @@ def open_archive(path: str | os.PathLike[str]) -> Archive:
 
 def _folder(path: Path) -> Archive:
     root = path.resolve()
-    inside, skipped = [], []
-    for parent, folders, files in os.walk(root):
+    inside, skipped, empty = [], [], []
+    for parent, folders, every in os.walk(root):
         folders[:] = [name for name in folders if not _is_junk(name)]
-        for file in map(Path(parent).joinpath, filter(lambda name: not _is_junk(name), files)):
+        files = [name for name in every if not _is_junk(name)]
+        if not folders and not files:
+            empty.append(Path(parent).relative_to(root).as_posix())
+        for file in map(Path(parent).joinpath, files):
             # Opening a pipe would wait for ever.
             if file.is_file() and file.resolve().is_relative_to(root):
                 inside.append(file.relative_to(root).as_posix())
@@ -121,18 +126,19 @@ def _folder(path: Path) -> Archive:
         _check_size(os.path.getsize(root / name))
         return (root / name).read_bytes()
 
-    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(sorted(skipped)), read)
+    return Archive(
+        repr(str(path)), tuple(sorted(inside)), tuple(sorted(skipped)), read, tuple(sorted(empty))
+    )
 
 
 def _zip(path: Path, packed: zipfile.ZipFile) -> Archive:
     # Some packers of Windows write its own sign between folders.
-    files = {
-        info.filename.replace("\\", "/"): info for info in packed.infolist() if not info.is_dir()
-    }
+    named = {info.filename.replace("\\", "/"): info for info in packed.infolist()}
+    folders = [name for name, info in named.items() if info.is_dir() or name.endswith("/")]
     members = {
         name: info
-        for name, info in files.items()
-        if not any(map(_is_junk, PurePosixPath(name).parts))
+        for name, info in named.items()
+        if name not in folders and not any(map(_is_junk, PurePosixPath(name).parts))
     }
     inside = [name for name, info in members.items() if not _leaves(name, info)]
 
@@ -142,7 +148,22 @@ def _zip(path: Path, packed: zipfile.ZipFile) -> Archive:
         return packed.read(members[name])
 
     skipped = sorted(members.keys() - set(inside))
-    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read)
+    empty = _empty(folders, named)
+    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read, empty)
+
+
+def _empty(folders: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Folders of a packed file that hold nothing.
+
+    Args:
+        folders: Their names as they are packed.
+        names: Of all that is packed.
+    """
+    filled = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+    plain = {str(PurePosixPath(name)) for name in folders}
+    return tuple(
+        sorted(name for name in plain - filled if not any(map(_is_junk, PurePosixPath(name).parts)))
+    )
 
 
 def _unpacked(path: Path) -> Any:
@@ -165,11 +186,13 @@ def _unpacked(path: Path) -> Any:
 
 def _tar(path: Path, plain: IO[bytes]) -> Archive:
     with tarfile.open(fileobj=plain, mode="r:") as packed:
-        members = {
-            info.name.removeprefix("./"): info
-            for info in packed
-            if not info.isdir() and not any(map(_is_junk, PurePosixPath(info.name).parts))
-        }
+        named = {info.name.removeprefix("./"): info for info in packed}
+    folders = [name for name, info in named.items() if info.isdir()]
+    members = {
+        name: info
+        for name, info in named.items()
+        if not info.isdir() and not any(map(_is_junk, PurePosixPath(name).parts))
+    }
     # Links, devices, and files with holes are no data.
     inside = [
         name
@@ -186,7 +209,8 @@ def _tar(path: Path, plain: IO[bytes]) -> Archive:
         return content
 
     skipped = sorted(members.keys() - set(inside))
-    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read)
+    empty = _empty(folders, named)
+    return Archive(repr(str(path)), tuple(sorted(inside)), tuple(skipped), read, empty)
 
 
 def _leaves(name: str, info: zipfile.ZipInfo) -> bool:

@@ -32,7 +32,6 @@ _ONE_WAY = re.compile(
 )
 _EITHER = re.compile(r"[+−-]?[1-9]\d{0,2}[.,]\d{3}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
-csv.field_size_limit(2**31 - 1)  # of all of Python: a cell may hold a book
 _PACKED = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file"}
 
 
@@ -116,6 +115,7 @@ class CsvFile:
     def __init__(
         self, path: Path, named: Sequence[str] = (), usual: Literal[".", ","] | None = None
     ) -> None:
+        csv.field_size_limit(2**31 - 1)  # of all of Python: a cell may hold a book
         self.path, self.name = path, repr(str(path))
         self._encoding = _encoding(path)
         sample = self._sample()

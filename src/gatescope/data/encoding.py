@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property, partial
 from typing import Any, Literal, Self
 
@@ -20,6 +21,7 @@ from gatescope.data.words import Vocabulary, VocabularyFit, words_of
 NUMBERS = "numbers"
 MISSING = "missing"
 UNSEEN = 0
+_EPOCH = date(1970, 1, 1).toordinal()
 
 CellColumns = Mapping[str, Sequence[str]]
 Decimal = Literal[".", ","]
@@ -37,6 +39,7 @@ class Plan:
         decimal: What stands before the decimals.
         tokens: How many token ids a text column has at most.
         units: For columns of numbers with a unit, what it is.
+        order: All of these columns in the table's order; empty in runs that did not keep it yet.
     """
 
     numbers: tuple[str, ...]
@@ -46,6 +49,7 @@ class Plan:
     decimal: Decimal
     tokens: int
     units: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
     def read_numbers(self, cells: CellColumns) -> NDArray[np.float64]:
         """Numbers as they are written, of shape `(rows, numbers)`; NaN where one is missing."""
@@ -120,7 +124,7 @@ class TableReader(RowsReader):
     """An encoder as plain data.
 
     Categories that training did not have become the first index, as in training those of other
-    parts; missing numbers become the mean.
+    parts; missing numbers become the mean. Both are noted where training rows had none.
 
     Args:
         plan: How columns are read.
@@ -175,7 +179,9 @@ class TableReader(RowsReader):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Those of the table that are read."""
+        """Those of the table that are read, in its order."""
+        if self.plan.order:
+            return self.plan.order
         categories = (column for column, _ in self.categories.values())
         texts = (column for column, _, _ in self.texts.values())
         return (*self.plan.numbers, *categories, *texts)
@@ -190,6 +196,35 @@ class TableReader(RowsReader):
         for name in plan.numbers:
             column_of(plan.reading(name), cells[name], name, given)
         return replace(self.encoder, plan=plan).encode(cells)
+
+    def notes(self, given: Rows) -> list[list[str]]:
+        cells = given.of(self.columns)
+        notes: list[list[str]] = [[] for _ in range(len(given))]
+        for place, name in enumerate(self.plan.numbers):
+            if place not in self.flagged:
+                note = (
+                    f"{name!r} is missing, as in no row of training: the mean of training, "
+                    f"{self._mean_told(place)}, stands for it"
+                )
+                _note(notes, cells[name], {c for c in set(cells[name]) if is_missing(c)}, note)
+        for column, categories in self.categories.values():
+            known = {*categories}
+            unseen = {cell for cell in set(cells[column]) if category_of(cell) not in known}
+            for cell in unseen:
+                told = "missing" if is_missing(cell) else repr(cell[:40])
+                _note(
+                    notes,
+                    cells[column],
+                    {cell},
+                    f"{column!r} is {told}, as in no row of training: it is read as unseen",
+                )
+        return notes
+
+    def _mean_told(self, place: int) -> str:
+        name, mean = self.plan.numbers[place], self.mean[place]
+        if name in self.plan.dates:
+            return str(date.fromordinal(_EPOCH + round(mean)))
+        return f"{mean:.4g}"
 
     def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
         count = len(next(iter(x.values())))
@@ -213,6 +248,14 @@ class TableReader(RowsReader):
         for place, flag in zip(self.flagged, scaled[len(names) :].tolist(), strict=True):
             told[place] = MISSING if flag else told[place]
         return list(zip(names, told, strict=True))
+
+
+def _note(notes: list[list[str]], cells: Sequence[str], found: Collection[str], note: str) -> None:
+    """Adds a note to the rows whose cell is among some."""
+    if found:
+        for row, cell in enumerate(cells):
+            if cell in found:
+                notes[row].append(note)
 
 
 def _indices(cells: Sequence[str], categories: tuple[str, ...]) -> NDArray[np.int32]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -230,7 +230,12 @@ def load_files(
     classes = tuple(sorted({labelled[name].label for name in readable}, key=_numbers_first))
     if len(classes) < 2:
         raise DataError(
-            f"{archive.name} has one class only: {classes[0]!r}",
+            "; ".join(
+                (
+                    f"{archive.name} has one class only: {classes[0]!r}",
+                    *left_out_notes(archive, names, rules),
+                )
+            ),
             "at least two classes to tell apart",
             "add files of another class, or say how names tell the label: label='...'",
         )
@@ -248,7 +253,11 @@ def load_files(
         labels=labels,
         splits=splits,
         unreadable=tuple(unreadable),
-        notes=(*_notes(archive, unreadable, len(labelled)), *absent),
+        notes=(
+            *_notes(archive, unreadable, len(labelled)),
+            *left_out_notes(archive, names, rules),
+            *absent,
+        ),
         decode_files=decode_files,
         reader=reader,
         kept=kept,
@@ -288,8 +297,7 @@ def labels_by_name(archive: Archive, names: Sequence[str], rules: FileRules) -> 
             "check the path",
         )
     shorter = without_common_folders(names)
-    outermost = {name.partition("/")[0].lower() for name in shorter.values()}
-    by_split = len(outermost) > 1 and outermost <= SPLIT_NAMES.keys()
+    by_split = _are_by_split(shorter.values())
     labelled = {}
     for name, short in shorter.items():
         folder, _, rest = short.partition("/")
@@ -300,6 +308,12 @@ def labels_by_name(archive: Archive, names: Sequence[str], rules: FileRules) -> 
         split = split_named(folder) if by_split else None
         labelled[name] = Named(label, group, split)
     return labelled
+
+
+def _are_by_split(shorter: Iterable[str]) -> bool:
+    """Whether the outermost folders of files are splits."""
+    outermost = {name.partition("/")[0].lower() for name in shorter}
+    return len(outermost) > 1 and outermost <= SPLIT_NAMES.keys()
 
 
 def split_named(folder: str) -> Split:
@@ -417,6 +431,38 @@ def unreadable_notes(names: Sequence[str], count: int) -> Iterator[str]:
     """
     if names:
         yield f"{len(names)} of {count} files cannot be read and were left out: {shown(names)}"
+
+
+def left_out_notes(archive: Archive, names: Sequence[str], rules: FileRules) -> Iterator[str]:
+    """What is to be said of folders that look like classes and are none, and of files in classes.
+
+    Args:
+        archive: Where they are.
+        names: Which of its files are samples.
+        rules: How names tell labels.
+    """
+    shorter = without_common_folders(names)
+    deep = 2 if _are_by_split(shorter.values()) else 1  # folders down to a class
+    common = next((name.removesuffix(short) for name, short in shorter.items()), "")
+    inside = sorted(
+        name.removeprefix(common)
+        for name in {*archive.names} - {*names}
+        if name.startswith(common) and name.removeprefix(common).count("/") >= deep
+    )
+    if inside:
+        yield f"files of another kind in folders of classes were left out: {shown(inside)}"
+    if rules.label is None:
+        empty = (name.removeprefix(common) for name in archive.empty if name.startswith(common))
+        filled = {_folders(name, deep) for name in shorter.values()}
+        found = {_folders(f"{name}/", deep) for name in empty} | {_folders(n, deep) for n in inside}
+        bare = sorted(name for name in found - filled if name.count("/") == deep - 1)
+        if bare:
+            yield f"folders without a file to learn from are no classes: {shown(bare)}"
+
+
+def _folders(name: str, deep: int) -> str:
+    """The outermost folders of a file."""
+    return "/".join(name.split("/")[:-1][:deep])
 
 
 def _numbers_first(name: str) -> tuple[bool, int, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -11,15 +12,18 @@ from numpy.typing import NDArray
 
 from gatescope.data.archive import open_archive
 from gatescope.data.columns import is_blank, is_missing, number_of, unit_of
-from gatescope.data.csv_file import CsvFile
+from gatescope.data.csv_file import Cells
 from gatescope.data.datasets import Part, Source
-from gatescope.data.file_samples import FileReader, labels_by_name, unreadable_notes
+from gatescope.data.file_samples import FileReader, labels_by_name, left_out_notes, unreadable_notes
 from gatescope.data.reader import RawFile, Reader, Rows, RowsReader
 from gatescope.data.sources import ImageFiles, SoundFiles, TableFile, TextFiles
 from gatescope.data.splits import shown
+from gatescope.data.table import has_names, open_cells
 from gatescope.data.table_rows import targetless_notes
 from gatescope.data.texts import texts_of
 from gatescope.errors import DataError, UsageError, nearest
+
+_TOLD = 5  # notes on values that training did not have
 
 
 class Wanted(NamedTuple):
@@ -102,12 +106,13 @@ def labelled(source: Source, path: Path, reader: Reader, wanted: Wanted) -> Labe
 
 
 def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
-    file = CsvFile(path, (wanted.title, *reader.columns), reader.decimal)
+    file = open_cells(path, (wanted.title, *reader.columns), reader.decimal)
     if wanted.title not in file.columns:
         raise DataError(
             f"{file.name} has no column {wanted.title!r}",
             f"the column that the network predicts beside {shown(reader.columns)}",
-            nearest(wanted.title, file.columns) or "add it",
+            nearest(wanted.title, file.columns)
+            or f"add it; the columns here are {shown(file.columns, most=12)}",
         )
     cells: dict[str, list[str]] = {name: [] for name in file.columns}
     for chunk in file.chunks():
@@ -116,13 +121,28 @@ def _table(path: Path, reader: RowsReader, wanted: Wanted) -> Labelled:
     lacks = is_missing if wanted.classes else is_blank
     known = [place for place, cell in enumerate(cells[wanted.title]) if not lacks(cell)]
     kept = {name: [column[place] for place in known] for name, column in cells.items()}
-    x = reader.read(Rows(file.name, kept, file.decimal, file.has_header))
-    part = Part(x, {wanted.name: _targets(kept[wanted.title], file, wanted)})
+    if not known:
+        raise DataError(
+            f"none of the {len(cells[wanted.title])} rows of {file.name} has a {wanted.title!r}",
+            "rows with a value in the column that is predicted",
+            "gatescope predict needs none",
+        )
+    rows = Rows(file.name, kept, file.decimal, has_names(file))
+    part = Part(reader.read(rows), {wanted.name: _targets(kept[wanted.title], file, wanted)})
     without = len(cells[wanted.title]) - len(known)
-    return Labelled(part, tuple(targetless_notes(without, wanted.title)))
+    return Labelled(part, (*targetless_notes(without, wanted.title), *_unlike(reader, rows)))
 
 
-def _targets(cells: Sequence[str], file: CsvFile, wanted: Wanted) -> NDArray[Any]:
+def _unlike(reader: RowsReader, rows: Rows) -> Iterator[str]:
+    """In what rows are unlike those of training."""
+    counts = Counter(note for notes in reader.notes(rows) for note in notes).most_common()
+    for note, count in counts[:_TOLD]:
+        yield f"in {count:,} of {len(rows):,} rows {note}"
+    if len(counts) > _TOLD:
+        yield f"{len(counts) - _TOLD:,} more values are unlike those of training"
+
+
+def _targets(cells: Sequence[str], file: Cells, wanted: Wanted) -> NDArray[Any]:
     if wanted.classes:
         return wanted.classes_of([_class(cell, wanted.classes) for cell in cells], file.name)
     try:
@@ -170,7 +190,8 @@ def _files(
         )
     x = {reader.input: np.concatenate(decoded)}
     part = Part(x, {wanted.name: wanted.classes_of(labels, archive.name)})
-    return Labelled(part, tuple(unreadable_notes(unreadable, len(found))))
+    notes = (*unreadable_notes(unreadable, len(found)), *left_out_notes(archive, names, rules))
+    return Labelled(part, notes)
 
 
 def _texts(source: TextFiles, path: Path, reader: Reader, wanted: Wanted) -> Labelled:

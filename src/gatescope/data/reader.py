@@ -50,6 +50,17 @@ class Reader(BaseModel, ABC):
             DataError: They are not what the network was trained on.
         """
 
+    def notes(self, given: Any) -> list[list[str]]:
+        """What should be known of samples that can be read but are unlike those of training.
+
+        Args:
+            given: As `read` takes them.
+
+        Returns:
+            Of each sample its notes, each a sentence.
+        """
+        return [[] for _ in range(len(given))]
+
     @abstractmethod
     def told(self, x: Mapping[str, Array]) -> list[str]:
         """What samples are, in a line each, for people.
@@ -111,7 +122,7 @@ class Rows:
         raise DataError(
             f"{self.name} has no column {shown(missing)}",
             f"the columns of training: {shown(columns, most=12)}",
-            "; ".join(like) or "add it; cells may be empty where training had empty ones",
+            "; ".join(like) or f"add it; the columns here are {shown([*self.cells], most=12)}",
         )
 
     def only(self, row: int) -> Rows:
@@ -128,8 +139,8 @@ class Rows:
             return dict(zip(columns, self.cells.values(), strict=True))
         raise DataError(
             f"{self.name} has {len(self.cells)} values a row, the network takes {len(columns)}",
-            f"in this order: {shown(columns, most=12)}",
-            "give as many, or a table whose first line names its columns",
+            f"in this order: {shown(columns, most=40)}",
+            "give as many, or name them: the first line of a table, or an object in JSON",
         )
 
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatescope.data.columns import MAX_CATEGORIES, ColumnSurvey, Kind, number_of, said_kind
 from gatescope.data.csv_file import Cells, Chunk, CsvFile, KeptCells
-from gatescope.data.encoding import MISSING, NUMBERS, Encoder, EncoderFit, Plan
+from gatescope.data.encoding import MISSING, NUMBERS, Decimal, Encoder, EncoderFit, Plan
 from gatescope.data.houses import house_cells
 from gatescope.data.leaks import ROWS, leaking_columns
 from gatescope.data.moments import Moments
@@ -246,12 +246,13 @@ def load_table(path: str | os.PathLike[str], config: TableConfig) -> Table:
     return _table(KeptCells(file.name, file.columns, file.decimal, tuple(file.chunks())), config)
 
 
-def open_cells(path: Path, named: Sequence[str] = ()) -> Cells:
+def open_cells(path: Path, named: Sequence[str] = (), usual: Decimal | None = None) -> Cells:
     """A table of text cells from a file, told by how it begins.
 
     Args:
         path: CSV of any dialect, or parquet.
         named: Columns that it should have, as `CsvFile` takes them.
+        usual: The decimal sign where no number tells it, likewise.
 
     Raises:
         DataError: There is no such file, or it cannot be read.
@@ -260,7 +261,12 @@ def open_cells(path: Path, named: Sequence[str] = ()) -> Cells:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) == MAGIC:
                 return ParquetFile(path)
-    return CsvFile(path, named)
+    return CsvFile(path, named, usual)
+
+
+def has_names(table: Cells) -> bool:
+    """Whether the names of columns are a table's own, as of a CSV file with a header."""
+    return not isinstance(table, CsvFile) or table.has_header
 
 
 def sample_table(name: str, config: TableConfig) -> Table:
@@ -472,6 +478,7 @@ def _plan(
         decimal=source.decimal,
         tokens=config.tokens,
         units={name: surveys[name].unit for name in of("number") if surveys[name].unit},
+        order=tuple(column.name for column in inputs),
     )
 
 

@@ -124,5 +124,10 @@ class TextsReader(Reader):
     def read(self, given: Sequence[str]) -> Arrays:
         return {self.input: self._vocabulary.encode(given)}
 
+    def notes(self, given: Sequence[str]) -> list[list[str]]:
+        unknown = np.all(self._vocabulary.encode(given) <= UNKNOWN, axis=1)
+        note = "no word of it was in training: each is read as unknown"
+        return [[note] if nothing else [] for nothing in unknown]
+
     def told(self, x: Mapping[str, NDArray[Any]]) -> list[str]:
         return [words_of(ids, self.words) for ids in x[self.input].tolist()]

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model, model_validator
 
 from gatescope.errors import ConfigurationError
 from gatescope.recipes.kinds.settings import override
@@ -147,6 +147,12 @@ def test_an_unknown_name_is_answered_by_the_nearest(wrong: str, near: str) -> No
     assert error.happened == f"there is no setting {wrong!r}"
     assert "training.dropout" in error.expected
     assert error.fix.startswith(f"did you mean '{near}'")
+
+
+def test_of_many_settings_the_likely_ones_are_listed_first() -> None:
+    wide = create_model("Wide", **{f"field_{place:02}": (int, 1) for place in range(40)})()
+    with pytest.raises(ConfigurationError, match=r"one of field_37, .* and 24 more\n"):
+        override(wide, ["fild_37=1"])
 
 
 @pytest.mark.parametrize("name", ["zzzzzz", "", ".", "training..epochs.", "__class__"])

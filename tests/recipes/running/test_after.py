@@ -35,6 +35,8 @@ from gatescope.recipes.kinds.kept import INPUTS, Output, network_folder, open_ne
 from gatescope.recipes.kinds.network import NetworkRecipe
 from gatescope.recipes.running.evaluation import evaluate, result_of
 from gatescope.recipes.running.evaluation_view import evaluation_page
+from gatescope.recipes.running.new_inputs import from_json, from_paths
+from gatescope.recipes.running.prediction import Batch, Refusal
 from gatescope.training.fit import FitConfig
 
 FIFTHS = SplitConfig(dev=0.2, test=0.2, seed=0)
@@ -165,7 +167,7 @@ def test_samples_are_told_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ({"sizes": ["1"]}, "has no column 'size', 'built', 'colour', 'about'[\\s\\S]*"
+        ({"sizes": ["1"]}, "has no column 'size', 'colour', 'about', 'built'[\\s\\S]*"
                            "'size': did you mean 'sizes'"),
         ({"size": ["x"], "colour": ["a"], "about": ["b"], "built": ["01.01.2020"]},
          "has 'x' as 'size' in row 1"),
@@ -184,6 +186,69 @@ def test_numbers_that_are_missing_or_too_few_are_said() -> None:
         reader.read(Rows("line 1", {str(i): ["1"] for i in range(3)}, named=False))
     with pytest.raises(DataError, match=r"has no 'sepal length \(cm\)' in row 1"):
         reader.read(Rows("line 1", {str(i): [""] for i in range(4)}, named=False))
+
+
+def test_values_without_names_are_in_the_order_of_the_file(tmp_path: Path) -> None:
+    reader = table(tmp_path).load().reader
+    assert reader.columns == ("size", "colour", "about", "built")
+    lines = [
+        '[12, "a", "a house", "02.01.1970"]',
+        '{"built": "02.01.1970", "colour": "a", "about": "a house", "size": 12}',
+    ]
+    listed, named = (reader.read(batch.raw) for batch in from_json(reader, lines))
+    for name, values in listed.items():
+        np.testing.assert_array_equal(values, named[name])
+    (short,) = from_json(reader, ["[12]"])
+    with pytest.raises(
+        DataError,
+        match=r"has 1 values.* takes 4\n  .* in this order: 'size', 'colour', 'about', 'b",
+    ):
+        reader.read(short.raw)
+    # A run of before tells no order: its reader has the one that it had.
+    plan = reader.plan.__class__(**{**vars(reader.plan), "order": ()})
+    assert reader.model_copy(update={"plan": plan}).columns == ("size", "built", "colour", "about")
+
+
+def test_what_training_did_not_have_is_noted(tmp_path: Path) -> None:
+    reader = table(tmp_path).load().reader
+    cells = {"size": ["", "1", "2"], "colour": ["a", "z", ""], "about": ["house"] * 3,
+             "built": ["01.03.2020", "", "02.03.2020"]}  # fmt: skip
+    # The size was missing in training, too, and has a second column there.
+    assert reader.notes(Rows("new.csv", cells)) == [
+        [],
+        [
+            "'built' is missing, as in no row of training: the mean of training, 2020-03-13, "
+            "stands for it",
+            "'colour' is 'z', as in no row of training: it is read as unseen",
+        ],
+        ["'colour' is missing, as in no row of training: it is read as unseen"],
+    ]
+
+
+def test_columns_in_capitals_are_recognised_in_messages(tmp_path: Path) -> None:
+    source = table(tmp_path)
+    cells = {name.upper(): ["1"] for name in ("size", "colour", "about", "built")}
+    with pytest.raises(
+        DataError, match=r"'size': did you mean 'SIZE'\?; 'colour': did you mean 'C"
+    ):
+        source.load().reader.read(Rows("new.csv", cells))
+    with pytest.raises(DataError, match="add it; the columns here are 'colour', 'about', 'built'"):
+        source.load().reader.read(
+            Rows("new.csv", {name: ["1"] for name in ("colour", "about", "built")})
+        )
+    other = tmp_path / "other.csv"
+    other.write_text("PRICE (EUR);size\n1;2\n")
+    kept = open_network(trained(source, tmp_path / "run"))
+    with pytest.raises(DataError, match=r"no column 'price \(EUR\)'[\s\S]*mean 'PRICE \(EUR\)'"):
+        evaluate(kept, path=other)
+    other.write_text("price (EUR);size;colour;about;built\n;2;a;house;01.03.2020\n")
+    with pytest.raises(DataError, match=r"none of the 1 rows of .* has a 'price \(EUR\)'"):
+        evaluate(kept, path=other)
+    rows = "".join(f"1;2;new {number};house;01.03.2020\n" for number in range(7))
+    other.write_text("price (EUR);size;colour;about;built\n" + rows)
+    notes = evaluate(kept, path=other).notes
+    assert len(notes) == 6 and notes[-1] == "2 more values are unlike those of training"
+    assert notes[0].startswith("in 1 of 7 rows 'colour' is 'new ")
 
 
 def trained(source: Source, folder: Path) -> Path:
@@ -222,6 +287,40 @@ def test_a_run_can_be_scored_again_and_shown(make, tmp_path: Path) -> None:
         map(len, (data.train, data.dev, data.test))
     )
     assert evaluate(kept, path=source.path, split="test").to_dict() == found.to_dict()
+
+
+def test_files_and_folders_are_answered_in_order_with_those_that_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    source = images(tmp_path)
+    reader, (cat, dog) = source.load().reader, (tmp_path / "cat", tmp_path / "dog" / "1.png")
+    (tmp_path / "empty").mkdir()
+    paths = [dog, tmp_path / "no.png", cat, tmp_path / "empty", dog]
+    found = list(from_paths(reader, paths))
+    assert [each.input if isinstance(each, Refusal) else len(each.names) for each in found] == [
+        1, str(paths[1]), 10, str(paths[3]), 1,
+    ]  # fmt: skip
+    told = [str(each.error) for each in found if isinstance(each, Refusal)]
+    assert "no.png' cannot be read: No such file or directory\n  expected: a file" in told[0]
+    assert "empty' holds no file that the network could read\n  expected: files" in told[1]
+    (missing,) = from_json(reader, ['{"image": "no.png"}'])
+    assert missing.input == "line 1" and "'no.png' cannot be read: No such" in str(missing.error)
+
+
+def test_files_without_a_text_do_not_stop_the_others(tmp_path: Path) -> None:
+    reader = texts(tmp_path).load().reader
+    for name, content in (("one", b"fine\n\ndull"), ("none", b"\n"), ("other", b"\xff\xfe")):
+        (tmp_path / name).write_bytes(content)
+    found = list(from_paths(reader, [tmp_path / name for name in ("none", "one", "other")]))
+    assert isinstance(found[1], Batch) and found[1].raw == ["fine", "dull"]
+    assert "none' has no text\n  expected: texts, one a line" in str(found[0].error)
+    assert "other' is no text in UTF-8" in str(found[2].error)
+
+
+def test_a_text_of_unknown_words_alone_is_noted(tmp_path: Path) -> None:
+    reader = texts(tmp_path).load().reader
+    note = "no word of it was in training: each is read as unknown"
+    assert reader.notes(["a fine day", "xyzzy"]) == [[], [note]]
 
 
 def test_other_data_have_no_parts_and_no_other_classes(tmp_path: Path) -> None:
@@ -276,6 +375,10 @@ def test_other_data_tell_one_output(tmp_path: Path) -> None:
 
 def test_what_is_no_run_or_not_finished_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no trained network"):
+        network_folder(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.json").write_text("{}")
+    with pytest.raises(RunError, match=r"the training in '.*/run' is not finished"):
         network_folder(tmp_path)
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(RunError, match="is not finished"):

@@ -239,9 +239,10 @@ def network_folder(folder: Path) -> Path:
             "the folder of one",
             f"name one of {', '.join(str(each) for each in found)}",
         )
-    if (folder / RECIPE).is_file():
+    begun = [each for each in _around(folder) if (each / RECIPE).is_file()]
+    if begun:
         raise RunError(
-            f"the training in {str(folder)!r} is not finished, or its data cannot be read anew",
+            f"the training in {str(begun[0])!r} is not finished, or its data cannot be read anew",
             f"a run with {MODEL} and {INPUTS}, as gatescope train NAME leaves it",
             "go on with it: gatescope train NAME --resume --run DIR",
         )
@@ -253,10 +254,15 @@ def network_folder(folder: Path) -> Path:
 
 
 def _networks(folder: Path) -> list[Path]:
-    inside = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
     return [
-        each for each in (folder, *inside) if (each / MODEL).is_file() and (each / INPUTS).is_file()
+        each for each in _around(folder) if (each / MODEL).is_file() and (each / INPUTS).is_file()
     ]
+
+
+def _around(folder: Path) -> list[Path]:
+    """A folder and those in it: a recipe has one for each of its networks."""
+    inside = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+    return [folder, *inside]
 
 
 def open_network(folder: Path) -> Kept:

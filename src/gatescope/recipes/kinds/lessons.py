@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatescope.errors import UsageError, nearest
+from gatescope.recipes.kinds.blame import blamed
 
 ORDER = (
     "gate", "gates", "losses", "learning_rate", "logistic", "activations", "hidden", "deep",
@@ -91,9 +92,14 @@ def read_lesson(file: Path) -> Lesson:
 
     Args:
         file: A Python file with a docstring.
+
+    Raises:
+        ConfigurationError: It is no Python.
     """
-    source = file.read_text(encoding="utf-8")
-    title, _, rest = (ast.get_docstring(ast.parse(source)) or file.stem).partition("\n")
+    with blamed(file):
+        source = file.read_bytes().decode()
+        tree = ast.parse(source, str(file))
+    title, _, rest = (ast.get_docstring(tree) or file.stem).partition("\n")
     parts = _FACT.split(rest.strip())
     named = [" ".join(one.split()) for one in parts[1:]]
     facts = dict(zip(named[::2], named[1::2], strict=True))

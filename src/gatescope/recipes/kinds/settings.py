@@ -10,6 +10,8 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from difflib import SequenceMatcher
+from functools import partial
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -19,6 +21,7 @@ from pydantic_core import to_jsonable_python
 from gatescope.errors import ConfigurationError, did_you_mean, nearest
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
+_LISTED = 16  # settings in a message
 
 
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
@@ -62,13 +65,24 @@ def full_name(recipe: BaseModel, name: str) -> str:
     inside = [one for one in names if one.startswith(f"{group}.") and one.endswith(f".{last}")]
     if len(inside) == 1:
         return inside[0]
+    offered = did_you_mean(inside or _elsewhere(name, names)) or nearest(name, names)
     raise ConfigurationError(
         f"there is no setting {name!r}",
-        f"one of {', '.join(names)}",
-        did_you_mean(inside or _elsewhere(name, names))
-        or nearest(name, names)
-        or "name one of these",
+        f"one of {_listed(names, name)}",
+        offered or "name one of these",
     )
+
+
+def _listed(names: Sequence[str], wrong: str) -> str:
+    """Names, the likely ones of many."""
+    if len(names) <= _LISTED:
+        return ", ".join(names)
+    likely = sorted(names, key=partial(_unlikeness, wrong))[:_LISTED]
+    return f"{', '.join(likely)} and {len(names) - _LISTED} more"
+
+
+def _unlikeness(name: str, known: str) -> float:
+    return -SequenceMatcher(None, name.lower(), known.lower()).ratio()
 
 
 def setting(recipe: BaseModel, name: str) -> object:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatescope.errors import ConfigurationError, UsageError
+from gatescope.recipes.kinds.blame import blamed
 from gatescope.recipes.kinds.lessons import HOME, Lesson
 from gatescope.recipes.kinds.recipe import Recipe
 from gatescope.recipes.kinds.settings import override
@@ -41,14 +42,16 @@ def load_recipe(
 
     Raises:
         UsageError: Its file is no recipe.
-        ConfigurationError: It makes something else than a recipe, or a change cannot be.
+        ConfigurationError: Python stops in its file, it makes something else than a recipe, or a
+            change cannot be.
 
     Example:
         >>> load_recipe(lesson("gate"), {}, ["steps=20"]).recipe.steps
         20
     """
-    module = _module(lesson)
-    made = module.recipe(**given)
+    with blamed(lesson.file):
+        module = _module(lesson)
+        made = module.recipe(**given)
     if not isinstance(made, Recipe):
         raise ConfigurationError(
             f"recipe() of {lesson.file.name} returned {type(made).__name__}",

@@ -41,14 +41,17 @@ class Answer:
         input: What it is called.
         outputs: Of each output by its name: `class` or `labels` with `probabilities` (or with a
             `score`, where they are none), `number` or `numbers`.
+        notes: In what the input is unlike those of training, each a sentence.
     """
 
     input: str
     outputs: Mapping[str, Mapping[str, Any]]
+    notes: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"input": self.input, "outputs": {name: dict(s) for name, s in self.outputs.items()}}
+        outputs = {name: dict(said) for name, said in self.outputs.items()}
+        return {"input": self.input, "outputs": outputs, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,12 @@ class Refusal:
         return {"input": self.input, "error": self.error.happened}
 
 
-def predict(kept: Kept, batches: Iterable[Batch]) -> Iterator[Answer | Refusal]:
+def predict(kept: Kept, batches: Iterable[Batch | Refusal]) -> Iterator[Answer | Refusal]:
     """Asks a network.
 
     Args:
         kept: The network.
-        batches: New inputs.
+        batches: New inputs, and in their places those that are refused already.
 
     Yields:
         An answer to each input in order, or why there is none: an input that cannot be read does
@@ -86,25 +89,28 @@ def predict(kept: Kept, batches: Iterable[Batch]) -> Iterator[Answer | Refusal]:
         'setosa'
     """
     for batch in batches:
+        if isinstance(batch, Refusal):
+            yield batch
+            continue
         try:
             x = kept.inputs.reader.read(batch.raw)
         except DataError:
             yield from _one_by_one(kept, batch)
         else:
-            yield from _answers(kept, batch.names, x)
+            yield from _answers(kept, batch.names, x, kept.inputs.reader.notes(batch.raw))
 
 
 def _one_by_one(kept: Kept, batch: Batch) -> Iterator[Answer | Refusal]:
-    read: list[tuple[str, dict[str, NDArray[Any]] | DataError]] = []
-    for one in batch.ones():
-        read.append((one.names[0], _read(kept.inputs.reader, one.raw)))
-    good = [x for _, x in read if not isinstance(x, DataError)]
+    reader = kept.inputs.reader
+    read = [(one, _read(reader, one.raw)) for one in batch.ones()]
+    good = [(one, x) for one, x in read if not isinstance(x, DataError)]
     if good:
-        together = {name: np.concatenate([x[name] for x in good]) for name in good[0]}
-        names = [name for name, x in read if not isinstance(x, DataError)]
-        answers = _answers(kept, names, together)
-    for name, x in read:
-        yield Refusal(name, x) if isinstance(x, DataError) else next(answers)
+        together = {name: np.concatenate([x[name] for _, x in good]) for name in good[0][1]}
+        names = [one.names[0] for one, _ in good]
+        notes = [note for one, _ in good for note in reader.notes(one.raw)]
+        answers = _answers(kept, names, together, notes)
+    for one, x in read:
+        yield Refusal(one.names[0], x) if isinstance(x, DataError) else next(answers)
 
 
 def _read(reader: Reader, raw: Any) -> dict[str, NDArray[Any]] | DataError:
@@ -114,7 +120,12 @@ def _read(reader: Reader, raw: Any) -> dict[str, NDArray[Any]] | DataError:
         return error
 
 
-def _answers(kept: Kept, names: Sequence[str], x: Mapping[str, NDArray[Any]]) -> Iterator[Answer]:
+def _answers(
+    kept: Kept,
+    names: Sequence[str],
+    x: Mapping[str, NDArray[Any]],
+    notes: Sequence[Sequence[str]],
+) -> Iterator[Answer]:
     outputs = kept.inputs.outputs
     said = kept.said(x)
     for place, name in enumerate(names):
@@ -122,7 +133,7 @@ def _answers(kept: Kept, names: Sequence[str], x: Mapping[str, NDArray[Any]]) ->
             output.called: answer(output, one[place : place + 1])
             for output, one in zip(outputs, said, strict=True)
         }
-        yield Answer(name, told)
+        yield Answer(name, told, notes[place])
 
 
 def answer(output: Output, said: NDArray[Any]) -> dict[str, Any]:
