@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 ROWS = 2000  # that are enough to tell
@@ -64,14 +65,15 @@ def _told(column_R1: NDArray[Any], target_R: NDArray[Any], classes: bool) -> flo
         if classes
         else (DecisionTreeRegressor, KFold, "r2")
     )
-    scores = cross_val_score(
-        tree(max_leaf_nodes=_LEAVES, random_state=0),
-        column_R1,
-        target_R,
-        scoring=scoring,
-        cv=folds(_FOLDS, shuffle=True, random_state=0),
-    )
-    return float(scores.mean())
+    learner, scorer = tree(max_leaf_nodes=_LEAVES, random_state=0), get_scorer(scoring)
+    scores: list[float] = []
+    for taught, held in folds(_FOLDS, shuffle=True, random_state=0).split(column_R1, target_R):
+        learner.fit(column_R1[taught], target_R[taught])
+        scores.append(float(scorer(learner, column_R1[held], target_R[held])))
+        # Even without a mistake in the rest: of a thousand columns, nearly all end here.
+        if sum(scores) + _FOLDS - len(scores) < _TELLING * _FOLDS:
+            break
+    return sum(scores) / len(scores)
 
 
 def _divides(column_R1: NDArray[Any], target_R: NDArray[Any]) -> bool:
