@@ -41,6 +41,8 @@ COMMANDS = [
     "runs show",
     "runs compare",
     "runs delete",
+    "report",
+    "studio",
 ]
 
 
