@@ -245,7 +245,7 @@ def test_a_text_of_ones_own_is_weighed_gated_and_dropped(
     looks_well(page)
 
     page.set_viewport_size({"width": 1280, "height": 720})
-    page.get_by_role("button", name="dropout", exact=True).click()
+    opened(page, f"{rooms.base}/texts?layer=dropout&text=bad+<b>film</b>+good")
     for seed in (0, 6):
         if seed:
             page.get_by_label("Seed of the draw").fill(str(seed))
