@@ -180,10 +180,11 @@ class NetworkView:
         await self._open_unit()
 
     async def _open_layer(self) -> None:
-        turn = self._turn
+        wanted = self._asked, self._layer, self._seed
         async with self._waiting(f"Opening {self._layer} …"):
-            look = await self._engine.ask(asking.layer, self._asked, self._layer, self._seed)
-            if turn != self._turn:
+            look = await self._engine.ask(asking.layer, *wanted)
+            # Not what a unit was chosen meanwhile: a field that is left tells its number late.
+            if wanted != (self._asked, self._layer, self._seed):
                 return
             self._layer_view.show(look, self._row(look.name), self._seed, self._where)
             place = self._layer_view.place
