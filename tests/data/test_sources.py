@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from gatescope.data.images import ImagesConfig
+from gatescope.data.reader import Rows
 from gatescope.data.sounds import SoundsConfig
 from gatescope.data.sources import ImageFiles, SoundFiles, Source, TableFile, TextFiles
 from gatescope.data.splits import SplitConfig
@@ -91,6 +92,19 @@ def test_a_column_of_any_name_may_be_the_target(column, name, classes, tmp_path:
     assert (target.name, target.title) == (name, column)
     model = dense(DenseConfig(inputs=inputs_of(data), outputs=outputs_of(data)))
     assert len(np.asarray(model(dict(data.test.x)))) == len(data.test.y[name])
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "-", "None"])
+def test_what_reads_as_a_missing_number_is_noted_where_training_lacked_none(cell, tmp_path) -> None:
+    rows = "".join(f"{i / 7},{i / 3}\n" for i in range(40))
+    (tmp_path / "a.csv").write_text(f"size,price\n{rows}")
+    asked = TableConfig(target="price", split=FIFTHS)
+    reader = TableFile(path=tmp_path / "a.csv", table=asked).load().reader
+    given = Rows("new.csv", {"size": ["1.5", cell]})
+    x = reader.read(given)["numbers"]
+    assert x[1] == 0  # the mean
+    fine, noted = reader.notes(given)
+    assert not fine and "'size' is missing, as in no row of training" in noted[0]
 
 
 def test_data_is_loaded_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,6 +55,20 @@ def said_kind(column: str, kind: Kind) -> str:
     """How one says what a column holds: on the command line, and in Python."""
     setting = json.dumps({column: kind}, ensure_ascii=False)
     return f"--set 'data.table.kinds={setting}', or kinds={{{column!r}: {kind!r}}} in Python"
+
+
+def untaken(wanted: str, taken: Container[str], divider: str) -> str:
+    """A name that is not taken: the one that is wanted, or that with a number behind it.
+
+    Example:
+        >>> untaken("size", {"size"}, " ")
+        'size 2'
+    """
+    name, again = wanted, 1
+    while name in taken:
+        again += 1
+        name = f"{wanted}{divider}{again}"
+    return name
 
 
 def is_missing(cell: str) -> bool:

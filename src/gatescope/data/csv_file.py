@@ -14,7 +14,7 @@ from itertools import accumulate, chain, compress, islice
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 
-from gatescope.data.columns import SWAPPED
+from gatescope.data.columns import SWAPPED, untaken
 from gatescope.errors import DataError
 
 CHUNK = 4096  # rows: small beside a batch of photos, large beside what a chunk costs by itself
@@ -410,10 +410,5 @@ def _names(header: list[str]) -> tuple[str, ...]:
     """Names for all columns, none twice."""
     names: dict[str, None] = {}  # in order, and found quickly among thousands
     for place, cell in enumerate(header, start=1):
-        name = wanted = cell.strip() or f"column {place}"
-        again = 1
-        while name in names:
-            again += 1
-            name = f"{wanted} {again}"
-        names[name] = None
+        names[untaken(cell.strip() or f"column {place}", names, " ")] = None
     return tuple(names)

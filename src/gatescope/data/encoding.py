@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gatescope.data.columns import is_missing, to_days, to_numbers
+from gatescope.data.columns import is_blank, is_missing, to_days, to_numbers, untaken
 from gatescope.data.moments import Moments
 from gatescope.data.reader import Arrays, Rows, RowsReader, column_of, described, unscaled
 from gatescope.data.words import Vocabulary, VocabularyFit, words_of
@@ -206,7 +206,7 @@ class TableReader(RowsReader):
                     f"{name!r} is missing, as in no row of training: the mean of training, "
                     f"{self._mean_told(place)}, stands for it"
                 )
-                _note(notes, cells[name], {c for c in set(cells[name]) if is_missing(c)}, note)
+                _note(notes, cells[name], {c for c in set(cells[name]) if is_blank(c)}, note)
         for column, categories in self.categories.values():
             known = {*categories}
             unseen = {cell for cell in set(cells[column]) if category_of(cell) not in known}
@@ -341,12 +341,8 @@ def free_name(column: str, taken: Collection[str]) -> str:
         >>> free_name("price (EUR)", {"numbers"})
         'price_EUR'
     """
-    name = wanted = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "column"
-    again = 1
-    while name in taken:
-        again += 1
-        name = f"{wanted}_{again}"
-    return name
+    wanted = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "column"
+    return untaken(wanted, taken, "_")
 
 
 def _rows(cells: CellColumns) -> int:
