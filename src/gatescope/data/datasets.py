@@ -76,8 +76,10 @@ class Part:
             *({name: one[chosen] for name, one in side.items()} for side in (self.x, self.y))
         )
 
-    def pieces(self, nbytes: int) -> Iterator[Part]:
+    def pieces(self, nbytes: int = 8_000_000) -> Iterator[Part]:
         """The samples in their order, some at a time, of which none is copied.
+
+        Models copy what they are given to predict.
 
         Args:
             nbytes: What the inputs of a piece take, about.

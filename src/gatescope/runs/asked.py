@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gatescope.errors import ConfigurationError, UsageError
+from gatescope.runs.compare import ABSENT, differences
 from gatescope.runs.files import atomic_write
 
 
@@ -27,7 +27,6 @@ class Asked(BaseModel):
 
 _LISTED = 4  # settings that differ, in a message
 _LONGEST = 60  # letters of a value there
-_ABSENT = "not there"
 AskedT = TypeVar("AskedT", bound=Asked)
 
 
@@ -76,29 +75,16 @@ def open_run(asked: AskedT, file: Path, *, resume: bool) -> AskedT:
 
 def _differences(before: Asked, asked: Asked) -> str:
     """Settings that are not what they were, the first of many."""
-    old, new = (
-        _flat(each.model_dump(mode="json", exclude={"finished"})) for each in (before, asked)
-    )
-    names = [name for name in {**old, **new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
-    told = [f"{name}={_told(old, name)} (now {_told(new, name)})" for name in names[:_LISTED]]
-    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    old, new = (each.model_dump(mode="json", exclude={"finished"}) for each in (before, asked))
+    found = differences(old, new)
+    told = [f"{one.name}={_told(one.first)} (now {_told(one.second)})" for one in found[:_LISTED]]
+    more = [f"{len(found) - _LISTED} more"] if len(found) > _LISTED else []
     return f": {', '.join([*told, *more])}" if told else ""
 
 
-def _told(settings: Mapping[str, object], name: str) -> str:
-    text = json.dumps(settings[name]) if name in settings else _ABSENT
+def _told(value: object) -> str:
+    text = "not there" if value == ABSENT else json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, object]:
-    """Settings by their names with dots."""
-    flat: dict[str, object] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{before}{name}.")
-        else:
-            flat[f"{before}{name}"] = value
-    return flat
 
 
 def write_asked(asked: Asked, file: Path) -> None:

@@ -14,7 +14,6 @@ from gatescope.data.splits import Split
 
 _BATCH = 256
 _BATCH_BYTES = 2_000_000
-_PIECE = 8_000_000  # bytes; Keras copies what it is given
 
 
 def scores_of(
@@ -43,7 +42,7 @@ def _answered(
 ) -> Iterator[tuple[Mapping[str, Array], list[Array]]]:
     """What is true and what the network says of it."""
     if data.streamed is None or split != "test":
-        for piece in data.part(split).pieces(_PIECE):
+        for piece in data.part(split).pieces():
             yield piece.y, predicted(model, piece.x)
         return
     (target,) = data.targets

@@ -30,7 +30,6 @@ Baseline = Literal["guess", "linear", "nearest", "boosting", "components", "word
 MOST_TAUGHT = 50_000
 """Samples that a baseline learns from: of more they would take minutes, and gigabytes."""
 
-_PIECE = 8_000_000  # bytes that are predicted at a time: models copy them
 _BINS = 255  # categories that gradient boosting tells apart
 _TOPICS = 50  # numbers that stand for a text where a model takes no sparse ones
 _COEFFICIENTS = 13
@@ -106,7 +105,7 @@ def _score(model: Any, data: Dataset, target: Field, seed: int) -> float:
         train = train.rows(np.sort(chosen))
     taught, test = (_plain(part.y[target.name]) for part in (train, data.test))
     model.fit(flat(train), taught)
-    predicted = np.concatenate([model.predict(flat(some)) for some in data.test.pieces(_PIECE)])
+    predicted = np.concatenate([model.predict(flat(some)) for some in data.test.pieces()])
     return float((r2_score if target.is_number else accuracy_score)(test, predicted))
 
 
